@@ -1,0 +1,116 @@
+"""Records of the reward layer: what detectors see, what they answer, and what one step earned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from ..sandbox.events import Event
+from ..sandbox.snapshot import Snapshot
+
+
+class Source(StrEnum):
+    """Which layer answers for a milestone."""
+
+    RULE = "rule"
+    MODEL = "model"
+    JUDGE = "judge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """Everything a detector may look at, at the end of one step.
+
+    Attributes:
+        step: index of the step; 0 is the reset, which can pay nothing.
+        events: events of this step.
+        history: events of the whole episode up to and including this step.
+        snapshot: the computer now.
+        previous: the computer at the end of the step before; None at the reset.
+        parameters: the episode's drawn task parameters.
+    """
+
+    step: int
+    events: Sequence[Event]
+    history: Sequence[Event]
+    snapshot: Snapshot
+    previous: Snapshot | None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a detector saw: a sentence for people, and the facts as JSON-ready data."""
+
+    summary: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Detector(Protocol):
+    """A pure function of a moment: evidence if the milestone's event is there, else None."""
+
+    def __call__(self, moment: Moment) -> Evidence | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone:
+    """A named, verifiable state transition with a reward.
+
+    Attributes:
+        id: unique in its task.
+        description: one line for people.
+        detector: what recognises it.
+        reward: what it pays, once per episode; negative for a trap.
+        after: ids that must have been reached before (at this step or earlier).
+        forbidden: reaching it is a fault; it does not count towards progress.
+        ends_episode: reaching it terminates the episode.
+        source: the layer that answers for it.
+    """
+
+    id: str
+    description: str
+    detector: Detector
+    reward: float
+    after: tuple[str, ...] = ()
+    forbidden: bool = False
+    ends_episode: bool = False
+    source: Source = Source.RULE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilestoneResult:
+    """A milestone reached at this step, with what was paid and what was seen."""
+
+    id: str
+    reward: float
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierScore:
+    """What one layer of the router said of a step. `raw` None: it abstained."""
+
+    tier: Source
+    raw: float | None
+    confidence: float | None
+    latency_ms: float = field(default=0.0, compare=False)
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReward:
+    """The reward of one step, decomposed.
+
+    Attributes:
+        total: the step's reward; None means unscored (never silently zero).
+        milestones: milestones reached at this step.
+        tiers: what each layer said.
+        shaping: the potential-based part of `total`.
+    """
+
+    total: float | None
+    milestones: tuple[MilestoneResult, ...] = ()
+    tiers: tuple[TierScore, ...] = ()
+    shaping: float = 0.0

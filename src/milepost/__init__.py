@@ -1,0 +1,1 @@
+"""Milepost: train computer-use agents on rewards you can audit."""
