@@ -1,0 +1,477 @@
+"""One training run on disk: everything needed to read it, reproduce it and resume it.
+
+    runs/<name>/
+      config.yaml          the resolved configuration, the seed with it
+      versions.json        interpreter, packages, Chromium, platform, commit
+      status.json          state, wall-clock seconds so far
+      metrics.jsonl        one line per iteration (see metrics.py), mirrored in tensorboard/
+      evaluations.json     held-out results per stage and task
+      trajectories/        iteration_000.jsonl: a line per episode; iteration_000/: the episodes' ledgers
+      checkpoints/         what resuming needs
+      samples/             example episodes with their screenshots
+      report.html
+
+Usage:
+
+    folder = RunFolder.create("runs/first", config, seed=0)     # new, or the same run again: folder.resumed says which
+    envs = [MilepostEnv(task, ledger_dir=folder.ledger_dir(iteration)) for task in tasks]
+    folder.write_trajectories(iteration, trajectories)
+    folder.mark("finished", wall_s=612.0)
+    folder.close()
+
+Whole files appear by temporary file and rename; logs grow by whole lines, synced to disk. So a kill at any instant
+leaves every earlier record intact, and at most a torn last line, which the next opening drops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import orjson
+import yaml
+
+from ..agents.records import Trajectory
+from ..sandbox.errors import BrowserNotFoundError, RunError
+
+State = Literal["running", "interrupted", "finished"]
+
+_TOKEN_FIELDS = frozenset({"prompt_ids", "response_ids", "behaviour_logprobs"})
+_ABSENT = object()
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an operating-system error met while writing `path` into a RunError that names the cure."""
+    try:
+        yield
+    except OSError as error:
+        match error.errno:
+            case errno.ENOSPC | errno.EDQUOT:
+                cure = "The disk or quota is full: free some space and run the same command again; it resumes."
+            case errno.EACCES | errno.EPERM | errno.EROFS:
+                cure = "It is not writable: choose another run folder, or change its owner or permissions."
+            case errno.ENOTDIR | errno.EEXIST | errno.EISDIR:
+                cure = "Something else is in the way: a part of this path is a file. Choose another run folder."
+            case _:
+                cure = "Choose another run folder, or mend this one."
+        raise RunError(f"cannot write {path}: {error.strerror or error}. {cure}") from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` as a whole: readers and a crash see the old content or the new, never a mixture.
+
+    Raises:
+        RunError: the file cannot be written; the message names the cure. The old content is then still there.
+    """
+    with writing(path):
+        fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with open(fd, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), 0o644)
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(path.parent)
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Append one JSON line and wait until it is on disk; NaN and infinities become null.
+
+    Raises:
+        RunError: the line cannot be written; what part of it was is taken back.
+    """
+    line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    with writing(path):
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            before = os.fstat(fd).st_size
+            try:
+                rest = memoryview(line)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+                os.fsync(fd)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(fd, before)
+                raise
+        finally:
+            os.close(fd)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Read a JSONL file; a torn last line is left out and a missing file is empty.
+
+    Raises:
+        RunError: a line before the last is not a JSON object.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    while lines and not lines[-1]:
+        lines.pop()
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            if number == len(lines):
+                break
+            raise RunError(f"{path}:{number}: expected a JSON object on every line, got {line[:60]!r} ({error}). "
+                           "Remove that line, or restore the file.") from error  # fmt: skip
+        if not isinstance(record, dict):
+            raise RunError(f"{path}:{number}: expected a JSON object, got {line[:60]!r}. Remove that line.")
+        records.append(record)
+    return records
+
+
+def collect_versions() -> dict[str, Any]:
+    """Return what the run depends on, JSON-ready; an absent package, browser or commit is None."""
+    from ..sandbox.chromium import find_chromium
+
+    def version(package: str) -> str | None:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    try:
+        found = find_chromium()
+        chromium = {"path": str(found.path), "source": found.source, "version": found.version}
+    except BrowserNotFoundError:
+        chromium = None
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "chromium": chromium,
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "git_commit": _git_commit(),
+    }
+
+
+class RunFolder:
+    """A run's folder; build it with `create` (to write) or `open` (to read).
+
+    Attributes:
+        path: the folder.
+        config: the resolved configuration as plain data, "seed" included.
+        seed: the run's seed.
+        resumed: whether `create` found this very run begun earlier.
+    """
+
+    def __init__(self, path: Path, config: dict[str, Any], *, resumed: bool, lock: int | None) -> None:
+        self.path = path
+        self.config = config
+        self.seed = int(config["seed"])
+        self.resumed = resumed
+        self._lock = lock
+
+    @classmethod
+    def create(
+        cls, path: str | os.PathLike[str], config: Mapping[str, Any], seed: int, *, may_change: Collection[str] = ()
+    ) -> Self:
+        """Begin a run, or take up the one that lies there with the same configuration.
+
+        Args:
+            path: the folder; its parents are made.
+            config: resolved configuration, JSON-like (paths become text, tuples lists).
+            seed: the run's seed, written into the configuration.
+            may_change: dotted keys in which an existing run's configuration may differ, such as "iterations"; the new
+                value is then written down.
+
+        Raises:
+            RunError: the folder cannot be written, holds something else, is in use by another process, or holds a run
+                of another configuration (the differing keys are named).
+        """
+        path = Path(path).absolute()
+        wanted = _plain({"seed": seed, **config})
+        if wanted["seed"] != seed:
+            raise RunError(f"the configuration says seed {wanted['seed']} but the run was asked for seed {seed}")
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+                _lay_out(path, wanted)
+                return cls(path, wanted, resumed=False, lock=_take_lock(path))
+        found = _read_config(path)
+        differing = {
+            key: pair for key, pair in _differences(found, wanted).items() if not _allowed(key, may_change)
+        }  # fmt: skip
+        if differing:
+            lines = "\n".join(f"  {key}: the run has {a}, now asked for {b}" for key, (a, b) in differing.items())
+            raise RunError(
+                f"{path} holds a run of another configuration:\n{lines}\n"
+                "Use the same configuration to resume it, or choose another run folder for a new run."
+            )
+        with writing(path):
+            lock = _take_lock(path)
+            for name in _SUBFOLDERS:
+                (path / name).mkdir(exist_ok=True)
+        folder = cls(path, wanted, resumed=True, lock=lock)
+        if found != wanted:
+            write_atomically(path / "config.yaml", _yaml(wanted))
+        folder.write_json("versions.json", collect_versions())
+        folder.mark("running", wall_s=folder.wall_s)
+        return folder
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open an existing run for reading.
+
+        Raises:
+            RunError: there is no run in that folder.
+        """
+        path = Path(path).absolute()
+        if not path.exists():
+            raise RunError(f"there is no run folder at {path}. Give the folder that a training run printed.")
+        return cls(path, _read_config(path), resumed=True, lock=None)
+
+    @property
+    def metrics_path(self) -> Path:
+        """The metrics log; see `metrics.MetricsWriter`."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard_dir(self) -> Path:
+        """Where TensorBoard's event files go."""
+        return self.path / "tensorboard"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        """Where checkpoints go."""
+        return self.path / "checkpoints"
+
+    @property
+    def samples_dir(self) -> Path:
+        """Where example episodes and their screenshots go."""
+        return self.path / "samples"
+
+    @property
+    def evaluations_path(self) -> Path:
+        """Held-out results per stage and task."""
+        return self.path / "evaluations.json"
+
+    @property
+    def report_path(self) -> Path:
+        """The HTML report."""
+        return self.path / "report.html"
+
+    def ledger_dir(self, iteration: int) -> Path:
+        """Return the (existing) folder for the ledgers of an iteration's episodes."""
+        folder = self.path / "trajectories" / f"iteration_{iteration:03d}"
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def trajectories_path(self, iteration: int) -> Path:
+        """Return the file that holds an iteration's trajectories, one JSON line each."""
+        return self.path / "trajectories" / f"iteration_{iteration:03d}.jsonl"
+
+    def write_trajectories(
+        self, iteration: int, trajectories: Iterable[Trajectory], *, with_tokens: bool = False
+    ) -> Path:
+        """Write an iteration's trajectories at once, one JSON line each.
+
+        Args:
+            iteration: 0 or more.
+            trajectories: the episodes.
+            with_tokens: keep prompt and response token ids and log-probabilities (about twenty times larger).
+        """
+        path = self.trajectories_path(iteration)
+        lines = [orjson.dumps(_trajectory_json(t, with_tokens), option=_LINE) for t in trajectories]
+        write_atomically(path, b"".join(lines))
+        return path
+
+    def discard_trajectories_after(self, iteration: int) -> None:
+        """Remove trajectories and ledgers of later iterations, left by a run that was killed; -1 removes all."""
+        for entry in (self.path / "trajectories").iterdir():
+            found = re.fullmatch(r"iteration_(\d+)(\.jsonl)?", entry.name)
+            if found and int(found[1]) > iteration:
+                with writing(entry):
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    def write_json(self, name: str, data: Any) -> Path:
+        """Write `name` (relative to the folder) atomically as indented JSON."""
+        path = self.path / name
+        write_atomically(path, orjson.dumps(data, option=orjson.OPT_INDENT_2 | _LINE))
+        return path
+
+    def read_json(self, name: str) -> Any:
+        """Read `name` (relative to the folder); None if it is not there.
+
+        Raises:
+            RunError: it is not JSON.
+        """
+        path = self.path / name
+        try:
+            return orjson.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except orjson.JSONDecodeError as error:
+            raise RunError(f"{path} is not JSON ({error}). Remove it; the next run writes it again.") from error
+
+    @property
+    def wall_s(self) -> float:
+        """Wall-clock seconds of training so far, all sessions together, as last marked."""
+        return float((self.read_json("status.json") or {}).get("wall_s", 0.0))
+
+    def mark(self, state: State, *, wall_s: float) -> None:
+        """Record the run's state and its wall-clock seconds so far, all sessions together."""
+        before = self.read_json("status.json") or {}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.write_json(
+            "status.json",
+            {"state": state, "started": before.get("started", now), "updated": now, "wall_s": round(wall_s, 3)},
+        )
+
+    def close(self) -> None:
+        """Let another process write to the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_PACKAGES = ("milepost", "torch", "transformers", "peft", "playwright", "gymnasium", "numpy")
+_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+_SUBFOLDERS = ("tensorboard", "trajectories", "checkpoints", "samples")
+
+
+def _lay_out(path: Path, config: dict[str, Any]) -> None:
+    """Make the whole folder beside its place, then move it there: a half-made run folder cannot come to be."""
+    new = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
+    try:
+        new.chmod(0o755)
+        for name in _SUBFOLDERS:
+            (new / name).mkdir()
+        write_atomically(new / "config.yaml", _yaml(config))
+        folder = RunFolder(new, config, resumed=False, lock=None)
+        folder.write_json("versions.json", collect_versions())
+        folder.mark("running", wall_s=0.0)
+        os.rename(new, path)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _take_lock(path: Path) -> int:
+    """Hold the folder for this process until it closes or dies."""
+    fd = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(fd, 20).decode(errors="replace").strip() or "unknown"
+        os.close(fd)
+        raise RunError(f"{path} is being written by another process (pid {holder}). Wait for it, stop it, "
+                       "or choose another run folder.") from error  # fmt: skip
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    return fd
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise RunError(f"expected a run folder at {path}, found a file. Choose another run folder.")
+    try:
+        config = yaml.safe_load((path / "config.yaml").read_text("utf-8"))
+    except FileNotFoundError as error:
+        holds = ", ".join(sorted(p.name for p in path.iterdir())[:5])
+        raise RunError(f"{path} is not a run folder: it has no config.yaml (it holds {holds}). It is something else or "
+                       "half-made: choose another run folder, or remove this one.") from error  # fmt: skip
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RunError(f"{path / 'config.yaml'} cannot be read: {error}. Restore it, or remove the folder.") from error
+    if not isinstance(config, dict) or not isinstance(config.get("seed"), int):
+        raise RunError(f"{path / 'config.yaml'} is not a run's configuration (expected a mapping with an integer "
+                       "`seed`). Restore it, or remove the folder and start anew.")  # fmt: skip
+    return config
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration as what comes back from its file."""
+    data: dict[str, Any] = orjson.loads(orjson.dumps(dict(config), default=str, option=orjson.OPT_SERIALIZE_NUMPY))
+    return data
+
+
+def _yaml(config: dict[str, Any]) -> bytes:
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110).encode()
+
+
+def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        return {k: v for key, item in value.items() for k, v in _flatten(item, f"{prefix}{key}.").items()}
+    return {prefix.removesuffix("."): value}
+
+
+def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    a, b = _flatten(found), _flatten(wanted)
+    keys = [*a, *(key for key in b if key not in a)]
+    return {k: (_show(a, k), _show(b, k)) for k in keys if a.get(k, _ABSENT) != b.get(k, _ABSENT)}
+
+
+def _show(flat: dict[str, Any], key: str) -> str:
+    return repr(flat[key]) if key in flat else "nothing"
+
+
+def _allowed(key: str, may_change: Collection[str]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in may_change)
+
+
+def _trajectory_json(trajectory: Trajectory, with_tokens: bool) -> dict[str, Any]:
+    data = {f.name: getattr(trajectory, f.name) for f in fields(trajectory)}
+    data["total_reward"] = trajectory.total_reward
+    steps: Sequence[Any] = data.pop("steps")
+    data["steps"] = [
+        {f.name: getattr(s, f.name) for f in fields(s) if with_tokens or f.name not in _TOKEN_FIELDS} for s in steps
+    ]
+    return data
+
+
+def _sync_folder(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the checkout that tracks this file, with "+changes" when it is not clean; else None."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    here = Path(__file__).resolve()
+    try:
+        git("ls-files", "--error-unmatch", here.name)
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
