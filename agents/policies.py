@@ -1,0 +1,148 @@
+"""Policies: something that looks at a batch of live episodes and decides an action for each.
+
+`OraclePolicy`, `NoopPolicy` and `RandomPolicy` need no model: they are the upper bound and the two floors that every
+task is checked against. `LanguageModelPolicy` is the one that trains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..envs.task import TaskInstance
+from .prompts import build_prompt_ids, render_observation
+
+if TYPE_CHECKING:
+    import torch
+
+    from .engines.base import Engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a policy sees of one live episode.
+
+    Attributes:
+        observation: the environment's observation.
+        instance: the task instance; only the oracle may read beyond the observation.
+        step: number of actions taken so far.
+        rng: the episode's own generator.
+    """
+
+    observation: Mapping[str, str]
+    instance: TaskInstance
+    step: int
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """An action, with the tokens behind it when a language model chose it (see `StepRecord`)."""
+
+    action: str
+    prompt_ids: tuple[int, ...] = ()
+    response_ids: tuple[int, ...] = ()
+    behaviour_logprobs: tuple[float, ...] = ()
+    entropy: float | None = None
+
+
+class Policy(Protocol):
+    """Decides one action for each of a batch of live episodes."""
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        """Return one decision per view, in the same order."""
+        ...
+
+
+class OraclePolicy:
+    """Plays the task's own oracle, then repeats `noop()`."""
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        """Return the oracle's next action for each episode."""
+        return [
+            Decision(action=v.instance.oracle[v.step] if v.step < len(v.instance.oracle) else "noop()") for v in views
+        ]
+
+
+class NoopPolicy:
+    """Never does anything. It must earn nothing."""
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        """Return `noop()` for each episode."""
+        return [Decision(action="noop()") for _ in views]
+
+
+class RandomPolicy:
+    """Acts on a random listed element: clicks it, or fills it with a word of the goal. It must earn little."""
+
+    _ELEMENT = re.compile(r'^\s*\[(\d+)\] (\w+) "')
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        """Return a random plausible action for each episode."""
+        return [Decision(action=self._act(v)) for v in views]
+
+    def _act(self, view: View) -> str:
+        targets = [m.groups() for line in view.observation["page"].splitlines() if (m := self._ELEMENT.match(line))]
+        if not targets:
+            return "back()"
+        ref, role = targets[int(view.rng.integers(len(targets)))]
+        if role in {"textbox", "searchbox", "spinbutton"}:
+            words = re.findall(r"\w+", view.observation["goal"]) or ["text"]
+            return f'fill({ref}, "{words[int(view.rng.integers(len(words)))]}")'
+        return f"click({ref})"
+
+
+@dataclass(slots=True)
+class LanguageModelPolicy:
+    """Samples actions from a causal language model through an engine.
+
+    Args:
+        engine: what turns prompts into token ids and log-probabilities.
+        tokenizer: the model's tokenizer, with a chat template.
+        generator: source of every random draw; same generator state, same samples.
+        temperature: 0 decodes greedily.
+        max_new_tokens: longest action, in tokens.
+    """
+
+    engine: Engine
+    tokenizer: Any
+    generator: torch.Generator
+    temperature: float = 1.0
+    max_new_tokens: int = 24
+    _greedy_memo: dict[tuple[int, ...], Decision] = field(default_factory=dict)
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        """Return one sampled (or greedy) decision per view.
+
+        Greedy decoding is a function of the prompt, so a prompt already answered is answered from memory.
+        """
+        prompts = [build_prompt_ids(self.tokenizer, render_observation(v.observation)) for v in views]
+        ask = [p for p in dict.fromkeys(prompts) if p not in self._greedy_memo] if self.temperature == 0 else prompts
+        samples = self.engine.sample(
+            ask,
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            stop_ids=(int(self.tokenizer.eos_token_id),),
+            generator=self.generator,
+        )
+        decisions = [
+            Decision(
+                action=self.tokenizer.decode(s.ids, skip_special_tokens=True),
+                prompt_ids=p,
+                response_ids=tuple(s.ids),
+                behaviour_logprobs=tuple(s.logprobs),
+                entropy=s.entropy,
+            )
+            for p, s in zip(ask, samples, strict=True)
+        ]
+        if self.temperature > 0:
+            return decisions
+        self._greedy_memo.update(zip(ask, decisions, strict=True))
+        return [self._greedy_memo[p] for p in prompts]
+
+
+__all__ = ["Decision", "LanguageModelPolicy", "NoopPolicy", "OraclePolicy", "Policy", "RandomPolicy", "View"]

@@ -1,0 +1,73 @@
+"""From an observation to the chat prompt of a language-model policy.
+
+The parts that never change (system text and one worked example) come first, then the goal, which a group of episodes
+shares, then what moves. So the longest common prefix of any batch is prefilled once, and siblings share the rest for
+as long as their episodes agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+SYSTEM = """You operate a web page to reach a goal. Answer with the next action only, one of:
+fill("field", "text") click("name") select("field", "option") press("key") goto("/path") back() scroll("down") \
+list_files() read_file("path") write_file("path", "text") done("answer")"""
+
+EXAMPLE: tuple[tuple[str, str], ...] = (
+    (
+        'Goal: Sign in: Email "kim@oak.org", Code "71".\n'
+        'Page: Sign in\nheading "Sign in"\n[1] textbox "Email" "kim@oak.org"\n[2] textbox "Code" ""\n[3] button "Sign in"\n'
+        'Last: fill("Email", "kim@oak.org")',
+        'fill("Code", "71")',
+    ),
+    (
+        'Goal: Sign in: Email "kim@oak.org", Code "71".\n'
+        'Page: Sign in\nheading "Sign in"\n[1] textbox "Email" "kim@oak.org"\n[2] textbox "Code" "71"\n[3] button "Sign in"\n'
+        'Last: fill("Code", "71")',
+        'click("Sign in")',
+    ),
+)
+"""Worked turns, shown as earlier turns of the chat: a small model never finds the action format without one."""
+
+
+class ChatTokenizer(Protocol):
+    """The part of a Hugging Face tokenizer that prompts need."""
+
+    def apply_chat_template(self, conversation: Any, **kwargs: Any) -> Any: ...
+
+
+def render_observation(observation: Mapping[str, str]) -> str:
+    """Return the user turn for one observation: goal first, then the page, then what the last action did.
+
+    Page text is data: look-alikes of chat control tokens are broken up so that a page cannot open a turn of its own.
+    """
+    lines = [f"Goal: {observation['goal']}", f"Page: {observation['title']}", observation["page"]]
+    if observation["files"]:
+        lines.append(f"Files: {observation['files']}")
+    if observation["last_action"]:
+        lines.append(f"Last: {observation['last_action']}")
+    if observation["last_action_result"]:
+        lines.append(f"Result: {observation['last_action_result']}")
+    if observation["last_action_error"]:
+        lines.append(f"Error: {observation['last_action_error']}")
+    return "\n".join(lines).replace("<|", "< |")
+
+
+def build_messages(user_turn: str, example: Sequence[tuple[str, str]] = EXAMPLE) -> list[dict[str, str]]:
+    """Return the chat: system text, the worked example's turns, and the turn to answer."""
+    messages = [{"role": "system", "content": SYSTEM}]
+    for user, assistant in example:
+        messages += [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
+    return [*messages, {"role": "user", "content": user_turn}]
+
+
+def build_prompt_ids(tokenizer: ChatTokenizer, user_turn: str) -> tuple[int, ...]:
+    """Return the token ids of the whole prompt for one user turn, the opening of the assistant's turn included."""
+    encoded = tokenizer.apply_chat_template(
+        build_messages(user_turn), add_generation_prompt=True, tokenize=True, return_dict=True
+    )
+    return tuple(int(i) for i in encoded["input_ids"])
+
+
+__all__ = ["EXAMPLE", "SYSTEM", "build_messages", "build_prompt_ids", "render_observation"]

@@ -1,0 +1,227 @@
+"""Rollouts: many episodes at once, from reset to record.
+
+Episodes live in slots. Each round the policy decides for every live episode in one batch, the environments step
+concurrently, and finished episodes give their slot to the next one waiting. An episode that the machine broke is
+played again; if it breaks again it is returned with its failure, for the trainer to mask.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..envs.concurrent import reset_many, step_many
+from ..envs.env import MilepostEnv
+from ..envs.registration import task_for
+from .policies import Decision, Policy, View
+from .prompts import render_observation
+from .records import StepRecord, Trajectory
+
+EXTRA_TRIES = 1
+"""How often an episode that the machine broke is played again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeSpec:
+    """Which episode to play: the environment's id and the seed. Equal specs make a group."""
+
+    task: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTaken:
+    """One finished step, as told to `on_step`: for viewers and examples, not for training."""
+
+    spec: EpisodeSpec
+    index: int
+    observation: dict[str, str]
+    decision: Decision
+    reward: float
+    info: dict[str, Any]
+
+
+@dataclass(slots=True)
+class RolloutTimes:
+    """Where a rollout's wall time went, in seconds, and how many policy steps it made."""
+
+    sampling_s: float = 0.0
+    browser_s: float = 0.0
+    steps: int = 0
+
+
+@dataclass(slots=True)
+class _Slot:
+    index: int
+    spec: EpisodeSpec
+    env: MilepostEnv
+    observation: dict[str, str]
+    info: dict[str, Any]
+    rng: np.random.Generator
+    tries: int
+    steps: list[StepRecord] = field(default_factory=list)
+
+
+class EnvPool:
+    """Environments kept open between episodes, by task.
+
+    Args:
+        screenshots: whether the environments take a screenshot at every step.
+        ledger_dir: folder for the episodes' ledgers; None writes none.
+    """
+
+    def __init__(self, *, screenshots: bool = False, ledger_dir: Path | None = None) -> None:
+        self.screenshots = screenshots
+        self.ledger_dir = ledger_dir
+        self._idle: dict[str, list[MilepostEnv]] = {}
+
+    def take(self, task: str) -> MilepostEnv:
+        """Return an environment of this task, opening one when none is idle."""
+        idle = self._idle.setdefault(task, [])
+        env = idle.pop() if idle else MilepostEnv(task_for(task), screenshots=self.screenshots)
+        env.ledger_dir = self.ledger_dir
+        return env
+
+    def give(self, task: str, env: MilepostEnv) -> None:
+        """Put an environment back for the next episode of its task."""
+        self._idle.setdefault(task, []).append(env)
+
+    def close(self) -> None:
+        """Close every idle environment."""
+        for envs in self._idle.values():
+            for env in envs:
+                env.close()
+        self._idle.clear()
+
+    def __enter__(self) -> EnvPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def run_episodes(
+    specs: Sequence[EpisodeSpec],
+    policy: Policy,
+    *,
+    pool: EnvPool,
+    concurrency: int = 64,
+    policy_version: int = 0,
+    times: RolloutTimes | None = None,
+    on_step: Callable[[StepTaken], None] | None = None,
+    on_episode: Callable[[int, Trajectory], None] | None = None,
+) -> list[Trajectory]:
+    """Play every spec to its end and return the trajectories in the order of the specs.
+
+    Args:
+        specs: episodes to play; repeat a spec to sample a group.
+        policy: decides for all live episodes at once.
+        pool: where environments come from.
+        concurrency: most episodes alive at once.
+        policy_version: number of optimiser updates behind the policy.
+        times: if given, wall time is added to it.
+        on_step: called after every step.
+        on_episode: called with the number of finished episodes and each trajectory as it ends.
+    """
+    times = RolloutTimes() if times is None else times
+    waiting = deque((i, spec, 0) for i, spec in enumerate(specs))
+    live: list[_Slot] = []
+    done: dict[int, Trajectory] = {}
+    while waiting or live:
+        live += _fill(waiting, concurrency - len(live), pool, times)
+        started = time.perf_counter()
+        views = [
+            View(observation=s.observation, instance=s.env.instance, step=len(s.steps), rng=s.rng) for s in live
+        ]
+        decisions = policy.decide(views)
+        sampled = time.perf_counter()
+        results = step_many([s.env for s in live], [d.action for d in decisions])
+        times.sampling_s += sampled - started
+        times.browser_s += time.perf_counter() - sampled
+        times.steps += len(live)
+        still: list[_Slot] = []
+        for slot, decision, (observation, reward, terminated, truncated, info) in zip(
+            live, decisions, results, strict=True
+        ):
+            slot.steps.append(_record(slot, decision, observation, info))
+            if on_step is not None:
+                on_step(
+                    StepTaken(
+                        spec=slot.spec,
+                        index=len(slot.steps) - 1,
+                        observation=slot.observation,
+                        decision=decision,
+                        reward=float(reward),
+                        info=info,
+                    )
+                )
+            slot.observation, slot.info = observation, info
+            if not (terminated or truncated):
+                still.append(slot)
+                continue
+            pool.give(slot.spec.task, slot.env)
+            if info["failure"] is not None and slot.tries < EXTRA_TRIES:
+                waiting.appendleft((slot.index, slot.spec, slot.tries + 1))
+                continue
+            done[slot.index] = _trajectory(slot, terminated, truncated, policy_version)
+            if on_episode is not None:
+                on_episode(len(done), done[slot.index])
+        live = still
+    return [done[i] for i in range(len(specs))]
+
+
+def _fill(
+    waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool, times: RolloutTimes
+) -> list[_Slot]:
+    """Start as many waiting episodes as there are free slots."""
+    batch = [waiting.popleft() for _ in range(min(free, len(waiting)))]
+    if not batch:
+        return []
+    started = time.perf_counter()
+    envs = [pool.take(spec.task) for _, spec, _ in batch]
+    results = reset_many(envs, [spec.seed for _, spec, _ in batch])
+    times.browser_s += time.perf_counter() - started
+    return [
+        _Slot(index, spec, env, observation, info, np.random.default_rng([spec.seed, index]), tries)
+        for (index, spec, tries), env, (observation, info) in zip(batch, envs, results, strict=True)
+    ]
+
+
+def _record(slot: _Slot, decision: Decision, after: dict[str, str], info: dict[str, Any]) -> StepRecord:
+    return StepRecord(
+        prompt_ids=decision.prompt_ids,
+        response_ids=decision.response_ids,
+        behaviour_logprobs=decision.behaviour_logprobs,
+        action=decision.action,
+        observation=render_observation(slot.observation),
+        reward=info["reward"].total,
+        milestones_before=slot.info["milestone_bits"],
+        milestones_after=info["milestone_bits"],
+        error=after["last_action_error"],
+        entropy=decision.entropy,
+    )
+
+
+def _trajectory(slot: _Slot, terminated: bool, truncated: bool, policy_version: int) -> Trajectory:
+    info = slot.info
+    return Trajectory(
+        task=slot.spec.task,
+        seed=slot.spec.seed,
+        steps=tuple(slot.steps),
+        success=bool(info["success"]),
+        terminated=terminated,
+        truncated=truncated,
+        stop_reason=str(info["stop_reason"]),
+        failure=info["failure"],
+        policy_version=policy_version,
+        ledger_path=None if info.get("ledger_path") is None else str(info["ledger_path"]),
+    )
+
+
+__all__ = ["EnvPool", "EpisodeSpec", "RolloutTimes", "StepTaken", "run_episodes"]

@@ -1,0 +1,152 @@
+"""The configuration of a GRPO run: a YAML file, `key=value` overrides, and nothing hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..sandbox.errors import RunError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WarmStartConfig(_Section):
+    """Supervised warm start on oracle demonstrations. `demonstrations: 0` skips it.
+
+    Attributes:
+        demonstrations: oracle episodes in all, spread evenly over the tasks.
+        epochs: passes over them.
+        learning_rate: peak AdamW learning rate.
+        batch_demonstrations: demonstrations per optimiser step.
+    """
+
+    demonstrations: int = Field(default=18, ge=0, le=100_000)
+    epochs: int = Field(default=2, ge=1)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    batch_demonstrations: int = Field(default=6, ge=1)
+
+
+class LoraConfig(_Section):
+    """Low-rank adapter on every linear layer of the decoder."""
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32.0, gt=0)
+
+
+class GRPOConfig(_Section):
+    """Everything a GRPO run depends on.
+
+    Attributes:
+        tasks: environment ids, or bare task names.
+        run: the run's folder; an existing one with the same configuration is resumed.
+        model: a model's name in the cache, or a folder in Hugging Face format.
+        seed: seeds every random draw of the run.
+        iterations: most GRPO iterations.
+        time_budget_s: wall time for warm start, GRPO and evaluations together; None: no limit.
+        groups: groups per iteration; a group is one task and one seed.
+        group_size: episodes per group.
+        max_replacements: dead groups of an iteration that may be replaced by fresh ones.
+        advantage: `frontier` (return-to-go against siblings at the same milestones) or `outcome` (total reward against the group).
+        temperature: sampling temperature of training rollouts; evaluation is greedy.
+        max_new_tokens: longest action in tokens.
+        learning_rate: AdamW learning rate of the adapter.
+        minibatches: optimiser steps per iteration.
+        clip_low, clip_high: the ratio is clipped to [1 - clip_low, 1 + clip_high].
+        kl_coef: weight of k3(pi || base), the base being the model with the adapter off.
+        entropy_coef: weight of the entropy bonus at the start.
+        entropy_target: when set, the entropy weight adapts to hold the mean token entropy near this (nats).
+        max_grad_norm: gradient norm bound.
+        pack_tokens: most tokens in one packed forward pass.
+        concurrency: most episodes alive at once.
+        evaluation_seeds: held-out seeds per task; 0 skips the evaluations.
+        solved_at: stop early when the training success rate reaches this in `solved_for` iterations in a row.
+        solved_for: see `solved_at`.
+        precision: arithmetic of the model.
+    """
+
+    tasks: tuple[str, ...] = Field(min_length=1)
+    run: Path
+    model: str = "smollm2-135m-instruct"
+    seed: int = Field(default=0, ge=0)
+    iterations: int = Field(default=20, ge=0)
+    time_budget_s: float | None = Field(default=None, gt=0)
+    groups: int = Field(default=8, ge=1)
+    group_size: int = Field(default=8, ge=2)
+    max_replacements: int = Field(default=4, ge=0)
+    advantage: Literal["frontier", "outcome"] = "frontier"
+    temperature: float = Field(default=1.0, gt=0)
+    max_new_tokens: int = Field(default=24, ge=1)
+    learning_rate: float = Field(default=2e-4, gt=0)
+    minibatches: int = Field(default=2, ge=1)
+    clip_low: float = Field(default=0.2, gt=0, lt=1)
+    clip_high: float = Field(default=0.28, gt=0)
+    kl_coef: float = Field(default=0.005, ge=0)
+    entropy_coef: float = Field(default=0.0, ge=0)
+    entropy_target: float | None = Field(default=None, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    pack_tokens: int = Field(default=1536, ge=64)
+    concurrency: int = Field(default=64, ge=1)
+    evaluation_seeds: int = Field(default=64, ge=0)
+    solved_at: float = Field(default=0.97, gt=0)
+    solved_for: int = Field(default=2, ge=1)
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    lora: LoraConfig = LoraConfig()
+    warm_start: WarmStartConfig = WarmStartConfig()
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the resolved configuration as plain JSON- and YAML-ready data."""
+        return self.model_dump(mode="json")
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> GRPOConfig:
+    """Read a run's configuration.
+
+    Args:
+        path: YAML file with `GRPOConfig`'s fields.
+        overrides: `key=value` items, dots reaching into sections (`warm_start.epochs=1`); values are YAML.
+
+    Raises:
+        RunError: the file is missing, is no YAML, or a key or value does not fit; says which and what would.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(
+            f"cannot read the configuration {path}: {error.strerror}. Give a YAML file, for example examples/quickstart/config.yaml."
+        ) from error
+    except yaml.YAMLError as error:
+        raise RunError(f"{path} is not valid YAML: {error}. Mend the line it names.") from error
+    if not isinstance(data, dict):
+        raise RunError(f"{path}: expected a mapping of settings at the top, got {type(data).__name__}.")
+    for item in overrides:
+        _override(data, item)
+    try:
+        return GRPOConfig.model_validate(data)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
+        raise RunError(
+            f"{path} with {len(overrides)} overrides is no valid GRPO configuration: {problems}. "
+            f"Known settings: {', '.join(GRPOConfig.model_fields)}."
+        ) from error
+
+
+def _override(data: dict[str, Any], item: str) -> None:
+    key, separator, value = item.partition("=")
+    if not separator or not key:
+        raise RunError(f"override {item!r}: expected key=value, for example iterations=5 or warm_start.epochs=1.")
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = data.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise RunError(f"override {item!r}: {section!r} is a value, not a section.")
+        data = inner
+    data[last] = yaml.safe_load(value)
+
+
+__all__ = ["GRPOConfig", "LoraConfig", "WarmStartConfig", "load_config"]
