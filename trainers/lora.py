@@ -1,0 +1,59 @@
+"""LoRA adapters on a transformers causal LM: peft's modules and file format, fp32 adapter weights.
+
+The adapter's weights are kept in fp32 whatever the model's dtype: at a learning rate of 1e-4 an update of a bf16 weight
+rounds away. Forward passes use a copy of them cast to the model's dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+
+LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def add_lora(model: Any, *, rank: int = 16, alpha: float = 32.0, seed: int = 0) -> Any:
+    """Wrap `model` with a fresh LoRA adapter on every linear layer of its blocks; the base is frozen.
+
+    Args:
+        model: a transformers causal LM.
+        rank: inner dimension r, at least 1.
+        alpha: the adapter's output is scaled by alpha / rank.
+        seed: seeds the A matrices (B starts at zero, so a fresh adapter changes nothing).
+
+    Returns:
+        The peft model; its trainable parameters are fp32.
+    """
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(LINEARS), lora_dropout=0.0, task_type="CAUSAL_LM")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return get_peft_model(model, config, autocast_adapter_dtype=True)
+
+
+def load_lora(model: Any, folder: Path, *, trainable: bool = True) -> Any:
+    """Wrap `model` with the adapter saved in `folder` (peft's format)."""
+    return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable, autocast_adapter_dtype=True)
+
+
+def save_lora(model: Any, folder: Path) -> None:
+    """Save the adapter in peft's format: adapter_config.json and adapter_model.safetensors."""
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+
+
+def adapter_off(model: Any) -> AbstractContextManager[None]:
+    """Within this context the model is the frozen base: the reference policy."""
+    context: AbstractContextManager[None] = model.disable_adapter()
+    return context
+
+
+def trainable_parameters(model: Any) -> Iterator[torch.nn.Parameter]:
+    """The parameters an optimiser should update."""
+    return (p for p in model.parameters() if p.requires_grad)
+
+
+__all__ = ["LINEARS", "adapter_off", "add_lora", "load_lora", "save_lora", "trainable_parameters"]

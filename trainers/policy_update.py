@@ -1,0 +1,141 @@
+"""One policy update: minibatches of samples, packed as tries, through the clipped objective."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .lora import adapter_off, trainable_parameters
+from .objectives import Objective, policy_loss, token_weights
+from .trie import Pack, make_packs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSample:
+    """One sampled response to learn from; `advantage` applies to each of its tokens."""
+
+    prompt_ids: tuple[int, ...]
+    response_ids: tuple[int, ...]
+    behaviour_logprobs: tuple[float, ...]
+    advantage: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateConfig:
+    """How a batch becomes optimiser steps.
+
+    Attributes:
+        objective: what is maximised.
+        epochs: passes over the batch, at least 1.
+        minibatches: optimiser steps in each pass, at least 1; samples are dealt to them at random.
+        max_grad_norm: gradients are scaled down to this global norm, above 0.
+        temperature: the one the samples were drawn at; logits are divided by it. Above 0.
+        max_pack_tokens: most trie nodes in one forward pass; bounds memory.
+    """
+
+    objective: Objective = field(default_factory=Objective)
+    epochs: int = 1
+    minibatches: int = 1
+    max_grad_norm: float = 1.0
+    temperature: float = 1.0
+    max_pack_tokens: int = 2048
+
+
+def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Log-probability (R,) and entropy (R,) of each response token of the pack, in one forward pass."""
+    trie = pack.trie
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    allowed = torch.from_numpy(trie.ancestor_mask())
+    bias = torch.zeros(allowed.shape, dtype=base.dtype).masked_fill(~allowed, torch.finfo(base.dtype).min)
+    hidden = base.model(
+        input_ids=torch.from_numpy(trie.tokens_N)[None],
+        position_ids=torch.from_numpy(trie.positions_N)[None],
+        attention_mask=bias[None, None],
+        use_cache=False,
+    ).last_hidden_state[0]
+    logits = base.lm_head(hidden[torch.from_numpy(pack.rows_P)]).float() / temperature
+    logp = torch.log_softmax(logits, -1)
+    entropy = -(logp.exp() * logp).sum(-1)
+    predictor = torch.from_numpy(pack.predictor_R)
+    return logp[predictor, torch.from_numpy(pack.targets_R)], entropy[predictor]
+
+
+def update_policy(
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    batch: Sequence[TokenSample],
+    config: UpdateConfig,
+    *,
+    generator: torch.Generator | None = None,
+) -> dict[str, float]:
+    """Improve the policy on one batch of samples.
+
+    Args:
+        model: a causal LM, with a LoRA adapter if `kl_coef` is above 0 (the adapter switched off is the reference).
+        optimizer: over the model's trainable parameters.
+        batch: samples; those with advantage 0 still count in the normalisation, KL and entropy.
+        config: see `UpdateConfig`.
+        generator: deals samples to minibatches; None keeps their order.
+
+    Returns:
+        Means over the batch: loss, policy_loss, ratio, clip_fraction, approx_kl, mismatch, entropy, kl_reference (if
+        used), grad_norm; and sizes: samples, response_tokens, trie_tokens, plain_tokens (without sharing), update_s.
+    """
+    started = time.perf_counter()
+    objective = config.objective
+    totals: dict[str, float] = {}
+    steps = 0
+    trie_tokens = 0
+    model.eval()
+    for _epoch in range(config.epochs):
+        order = torch.randperm(len(batch), generator=generator).tolist() if generator is not None else range(len(batch))
+        n_chunks = min(config.minibatches, len(batch))
+        for k in range(n_chunks):
+            chunk = [batch[i] for i in list(order)[k::n_chunks]]
+            counts = torch.tensor([len(s.response_ids) for s in chunk])
+            weights = torch.split(
+                token_weights(torch.arange(len(chunk)).repeat_interleave(counts), len(chunk), objective.normalisation),
+                counts.tolist(),
+            )
+            packs = make_packs([(s.prompt_ids, s.response_ids) for s in chunk], max_tokens=config.max_pack_tokens)
+            optimizer.zero_grad(set_to_none=True)
+            for pack in packs:
+                trie_tokens += len(pack.trie)
+                picked = [chunk[i] for i in pack.samples]
+                reference_R = None
+                if objective.kl_coef > 0:
+                    with torch.no_grad(), adapter_off(model):
+                        reference_R, _ = response_logprobs(model, pack, temperature=config.temperature)
+                logprobs_R, entropy_R = response_logprobs(model, pack, temperature=config.temperature)
+                loss, sums = policy_loss(
+                    objective,
+                    logprobs_R=logprobs_R,
+                    behaviour_R=torch.tensor([x for s in picked for x in s.behaviour_logprobs]),
+                    advantages_R=torch.tensor([s.advantage for s in picked for _ in s.response_ids]),
+                    weight_R=torch.cat([weights[i] for i in pack.samples]),
+                    entropy_R=entropy_R,
+                    reference_R=reference_R,
+                )
+                loss.backward()  # type: ignore[no-untyped-call]
+                totals["loss"] = totals.get("loss", 0.0) + float(loss.detach())
+                for name, value in sums.items():
+                    totals[name] = totals.get(name, 0.0) + float(value)
+            norm = torch.nn.utils.clip_grad_norm_(list(trainable_parameters(model)), config.max_grad_norm)
+            totals["grad_norm"] = totals.get("grad_norm", 0.0) + float(norm)
+            optimizer.step()
+            steps += 1
+    metrics = {k: v / max(steps, 1) for k, v in totals.items()}
+    metrics["samples"] = float(len(batch))
+    metrics["response_tokens"] = float(sum(len(s.response_ids) for s in batch))
+    metrics["trie_tokens"] = float(trie_tokens)
+    metrics["plain_tokens"] = float(config.epochs * sum(len(s.prompt_ids) + len(s.response_ids) for s in batch))
+    metrics["update_s"] = time.perf_counter() - started
+    return metrics
+
+
+__all__ = ["TokenSample", "UpdateConfig", "response_logprobs", "update_policy"]
