@@ -1,0 +1,282 @@
+"""The `milepost` command. Thin: each command loads what it needs, calls it, and shows what came back.
+
+Everything meant for programs goes to standard output; everything else (progress, errors) to standard error, so that
+`--json` gives exactly one JSON document.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from . import __version__
+from .sandbox.errors import MilepostError
+
+if TYPE_CHECKING:
+    from .agents.evaluate import EvaluationResult
+    from .agents.records import Trajectory
+    from .envs.task import Task
+
+_HELP = {"context_settings": {"help_option_names": ["-h", "--help"]}}
+
+app = typer.Typer(
+    help="Train computer-use agents on rewards you can audit.",
+    epilog="First: milepost doctor. Then: milepost tasks list; milepost eval expense-form --policy oracle.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+    **_HELP,  # type: ignore[arg-type]
+)
+tasks_app = typer.Typer(help="See the registered tasks.", no_args_is_help=True, **_HELP)  # type: ignore[arg-type]
+train_app = typer.Typer(help="Train a policy.", no_args_is_help=True, **_HELP)  # type: ignore[arg-type]
+app.add_typer(tasks_app, name="tasks")
+app.add_typer(train_app, name="train")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits: 0 done, 1 something is missing or failed, 2 wrong input or a MilepostError."""
+    try:
+        app(args=None if argv is None else list(argv), prog_name="milepost")
+    except MilepostError as error:
+        if os.environ.get("MILEPOST_DEBUG", "") not in {"", "0"}:
+            raise
+        _stderr().print(f"[red]{escape(' '.join(str(error).split()))}[/red]", highlight=False, soft_wrap=True)
+        raise SystemExit(2) from None
+
+
+def _stdout() -> Console:
+    return Console()
+
+
+def _stderr() -> Console:
+    return Console(stderr=True)
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def doctor(
+    *,
+    deep: Annotated[bool, typer.Option(help="Also launch the browser and open a page.")] = False,
+    runs: Annotated[Path, typer.Option(help="Folder that runs will be written to.")] = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Say what this machine has and lacks, and how to get what it lacks."""
+    from .doctor import examine
+
+    checks = examine(deep=deep, runs=runs)
+    ready = all(check.status != "missing" for check in checks)
+    if as_json:
+        _print_json({"ready": ready, "checks": [asdict(check) for check in checks]})
+    else:
+        console = _stdout()
+        colours = {"ok": "green", "warning": "yellow", "missing": "red"}
+        for check in checks:
+            console.print(
+                f"[{colours[check.status]}]{check.status:8}[/] [bold]{check.name}[/]: {escape(check.found)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+            if check.cure:
+                console.print(f"{'':9}{escape(check.cure)}", highlight=False, soft_wrap=True)
+        console.print("Ready: milepost train grpo CONFIG.yaml" if ready else "Mend what is missing, then try again.")
+    if not ready:
+        raise typer.Exit(1)
+
+
+@tasks_app.command("list")
+def tasks_list(*, as_json: Json = False) -> None:
+    """List the registered tasks."""
+    from .envs.registration import registered_ids, task_for
+
+    tasks = {task_id: task_for(task_id) for task_id in registered_ids()}
+    if as_json:
+        _print_json({"tasks": [_task_row(task_id, task) for task_id, task in tasks.items()]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, justify in (("task", "left"), ("family", "left"), ("app", "left"), ("instances", "right")):
+        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("milestones", justify="right")
+    table.add_column("description")
+    for task_id, task in tasks.items():
+        row = _task_row(task_id, task)
+        table.add_row(
+            task_id, row["family"], row["app"], f"{row['instances']:,}", str(row["milestones"]), row["description"]
+        )
+    _stdout().print(table)
+
+
+def _task_row(task_id: str, task: Task) -> dict[str, Any]:
+    return {
+        "id": task_id,
+        "family": task.family,
+        "app": task.app,
+        "description": task.description,
+        "instances": task.instance_count,
+        "milestones": len(task.milestones),
+        "max_steps": task.max_steps,
+    }
+
+
+@tasks_app.command("show")
+def tasks_show(
+    task: Annotated[str, typer.Argument(help="A task's id or name, or a task file.")],
+    *,
+    seed: Annotated[int, typer.Option(min=0, help="Which instance to show.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show a task: its goal, milestones with rewards, and a solution, for one seed."""
+    shown = [_shown(loaded, seed) for loaded in _find(task)]
+    if as_json:
+        _print_json(shown[0] if len(shown) == 1 else {"tasks": shown})
+        return
+    console = _stdout()
+    for document in shown:
+        _show(document, console)
+
+
+def _find(name_or_file: str) -> list[Task]:
+    from .envs.registration import task_for
+
+    if not name_or_file.endswith((".yaml", ".yml")):
+        return [task_for(name_or_file)]
+    from .envs.task import load_tasks
+
+    return load_tasks(name_or_file)
+
+
+def _shown(task: Task, seed: int) -> dict[str, Any]:
+    from .envs.registration import env_id_of
+
+    instance = task.instantiate(seed)
+    milestones = [
+        {
+            "id": milestone.id,
+            "reward": milestone.reward,
+            "after": sorted(milestone.after),
+            "forbidden": milestone.forbidden,
+            "success": milestone.id in instance.success,
+        }
+        for milestone in instance.milestones
+    ]
+    return {
+        **_task_row(env_id_of(task.name, task.version), task),
+        "milestones": milestones,
+        "max_reward": instance.max_reward,
+        "seed": seed,
+        "parameters": dict(instance.parameters),
+        "goal": instance.goal,
+        "start": instance.start,
+        "oracle": list(instance.oracle),
+    }
+
+
+def _show(document: dict[str, Any], console: Console) -> None:
+    console.print(f"[bold]{document['id']}[/]  {escape(document['description'])}", highlight=False)
+    facts = f"{document['family']}, app {document['app']}, {document['instances']:,} instances, "
+    console.print(f"{facts}{document['max_steps']} steps at most, seed {document['seed']}\n", highlight=False)
+    console.print(f"[bold]goal[/]  {escape(document['goal'])}\n", highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("milestone", "reward", "after", ""):
+        table.add_column(column, justify="right" if column == "reward" else "left")
+    for milestone in document["milestones"]:
+        role = "forbidden" if milestone["forbidden"] else "success" if milestone["success"] else ""
+        table.add_row(milestone["id"], f"{milestone['reward']:+.2f}", ", ".join(milestone["after"]), role)
+    console.print(table)
+    console.print("\n[bold]solution[/]")
+    for action in document["oracle"]:
+        console.print(f"  {escape(action)}", highlight=False)
+
+
+@train_app.command("grpo")
+def train_grpo(
+    config: Annotated[Path, typer.Argument(help="The run's configuration, a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Train by group-relative policy optimisation; the same command again resumes a run that was cut short."""
+    from .trainers.grpo import main as grpo
+
+    grpo([str(config), *(overrides or []), *(["--json"] if as_json else [])])
+
+
+@app.command("eval")
+def evaluate(
+    tasks: Annotated[list[str], typer.Argument(help="Ids or names of registered tasks.")],
+    *,
+    policy: Annotated[str, typer.Option(help="oracle, noop, random, or the folder of a run.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Held-out episodes per task.")] = 64,
+    as_json: Json = False,
+) -> None:
+    """Play held-out episodes and report success, reward and milestone rates."""
+    from .agents.evaluate import evaluate as run
+    from .envs.registration import resolve_id
+
+    ids = [resolve_id(task) for task in tasks]
+    total = seeds * len(ids)
+    with _stderr().status(f"0/{total} episodes") as status:
+
+        def on_episode(finished: int, trajectory: Trajectory) -> None:
+            status.update(f"{finished}/{total} episodes, last: {trajectory.task} seed {trajectory.seed}")
+
+        result = run(ids, policy, seeds=seeds, on_episode=on_episode)
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        _show_scores(result, _stdout())
+    if failures := sum(score.failures for score in result.tasks.values()):
+        _stderr().print(f"[yellow]{failures} of {total} episodes broke down and were not scored.[/yellow]")
+        if failures == total:
+            raise typer.Exit(1)
+
+
+def _show_scores(result: EvaluationResult, console: Console) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("task", "success", "95 % interval", "reward", "steps", "milestones reached"):
+        table.add_column(column, justify="left" if column in {"task", "milestones reached"} else "right")
+    for task_id, score in result.tasks.items():
+        table.add_row(
+            task_id,
+            f"{score.successes}/{score.episodes}",
+            f"{score.success_low:.2f} to {score.success_high:.2f}",
+            f"{score.mean_reward:.2f}",
+            f"{score.mean_steps:.1f}",
+            ", ".join(f"{name} {share:.0%}" for name, share in score.milestones.items()),
+        )
+    console.print(table)
+    console.print(
+        f"{result.policy}: {result.success_rate:.1%} success on {result.seeds} seeds per task in {result.wall_s:.1f} s"
+    )
+
+
+__all__ = ["app", "main"]
