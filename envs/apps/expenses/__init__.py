@@ -1,0 +1,1 @@
+"""expenses: a short form, validated by the server, and a confirmation."""

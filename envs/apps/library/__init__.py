@@ -1,0 +1,1 @@
+"""library: help articles and a search."""

@@ -1,0 +1,71 @@
+import csv
+import hashlib
+import io
+
+import pytest
+
+from milepost.envs.apps.reports.app import REPORTS_PER_SECTION, SECTIONS
+
+from .site import Site, heading, links
+
+TARGET = {"section": "Finance", "area": "North", "topic": "Budget", "decoy_topic": "Costs"}
+
+
+@pytest.fixture
+def site():
+    return Site("reports", TARGET)
+
+
+def test_the_way_to_the_file(site):
+    sections = dict(links(site.get("/")))
+    assert list(sections) == list(SECTIONS)
+    section = site.get(sections["Finance"])
+    assert heading(section) == "Finance reports"
+    report = site.get(dict(links(section))["North Budget"])
+    assert report.url.path == "/reports/North-Budget"
+    assert '<table aria-label="North Budget">' in report.text
+    assert '<form action="/reports/North-Budget/export"><button>Export CSV</button></form>' in report.text
+    export = site.get("/reports/North-Budget/export?")
+    assert export.headers["content-type"].startswith("text/csv")
+    assert export.headers["content-disposition"] == 'attachment; filename="North-Budget.csv"'
+    (known,) = [r for r in site.state["reports"] if r["name"] == "North Budget"]
+    assert known["section"] == "Finance"
+    assert known["file"] == "North-Budget.csv"
+    assert known["sha256"] == hashlib.sha256(export.content).hexdigest()
+    assert site.state["viewed"] == ["North Budget"]
+    assert site.state["exported"] == ["North Budget"]
+    rows = list(csv.reader(io.StringIO(export.text)))
+    assert rows[0] == ["Month", "Total"]
+    assert all(f"<td>{month}</td><td>{total}</td>" in report.text for month, total in rows[1:])
+
+
+def test_another_report_is_another_file(site):
+    wrong = site.get("/reports/North-Costs/export")
+    (known,) = [r for r in site.state["reports"] if r["name"] == "North Budget"]
+    assert hashlib.sha256(wrong.content).hexdigest() != known["sha256"]
+    assert site.state["exported"] == ["North Costs"]
+
+
+def test_nothing_is_visited_before_the_first_visit(site):
+    site.get("/")
+    site.get("/sections/Finance")
+    site.get("/reports/North-Nothing/export")
+    assert site.state["viewed"] == site.state["exported"] == []
+
+
+def test_every_section_lists_its_own_reports_and_every_name_is_unique(site):
+    shown = []
+    for name, address in links(site.get("/")):
+        reports = [text for text, href in links(site.get(address)) if href.startswith("/reports/")]
+        assert len(reports) == REPORTS_PER_SECTION
+        assert reports == [r["name"] for r in site.state["reports"] if r["section"] == name]
+        shown += reports
+    assert len(set(shown)) == len(shown) == len(SECTIONS) * REPORTS_PER_SECTION
+
+
+def test_the_targets_place_in_its_list_varies_with_the_seed():
+    places = set()
+    for seed in range(30):
+        names = [r["name"] for r in Site("reports", TARGET, seed).state["reports"] if r["section"] == "Finance"]
+        places.add(names.index("North Budget"))
+    assert places == set(range(REPORTS_PER_SECTION))
