@@ -32,8 +32,9 @@ _HEADERS = {
 class Website(App):
     """An application whose pages are Jinja templates lying beside its module.
 
-    Subclasses set `name`, `brand` and `folder` and give `routes()`. Templates are autoescaped and an undefined variable
-    is an error. Every page inlines the shared stylesheet: each episode has an origin of its own, so no cache could serve it.
+    Subclasses set `name`, `brand` and `folder` and give `routes()`. Templates are autoescaped, and an undefined
+    variable is an error. Every page inlines the shared stylesheet: each episode has an origin of its own, so no cache
+    could serve it.
     """
 
     brand: ClassVar[str]
@@ -66,7 +67,7 @@ class Website(App):
 
     async def _error_page(self, request: Request, error: Exception) -> Response:
         status_code = error.status_code if isinstance(error, HTTPException) else 500
-        return self.page("error.html", status_code=status_code)
+        return self.page("error.html", status_code=status_code, found=status_code != 404)
 
 
 def database(request: Request) -> sqlite3.Connection:

@@ -46,10 +46,8 @@ def test_forms_accept_the_goals_values():
     for seed in SEEDS:
         instance, site = drawn("expense-form", seed)
         p = instance.parameters
-        assert (
-            instance.goal
-            == f'Submit an expense: Name "{p["person"]}", Amount "{p["amount"]}", Purpose "{p["purpose"]}".'
-        )
+        wanted = f'Name "{p["person"]}", Amount "{p["amount"]}", Purpose "{p["purpose"]}"'
+        assert instance.goal == f"Submit an expense: {wanted}."
         data = {"name": p["person"], "amount": str(p["amount"]), "purpose": p["purpose"]}
         assert site.client.post("/new", data=data).status_code == 200
         (expense,) = site.state["expenses"]

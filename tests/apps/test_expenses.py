@@ -90,7 +90,8 @@ def test_input_is_escaped_and_cannot_reach_the_sql(site):
     assert "&lt;script&gt;x" in response.text
 
 
-def test_uploads_and_odd_bodies_are_no_server_errors(site):
-    response = site.client.post("/new", files={"name": ("a.txt", b"hello")})
-    assert response.status_code == 422
+def test_uploads_and_odd_methods_are_refused_and_save_nothing(site):
+    upload = site.client.post("/new", files={"name": ("a.txt", b"hello")})
+    assert (upload.status_code, heading(upload)) == (400, "Request refused")
     assert site.client.put("/new").status_code == 405
+    assert site.state["expenses"] == []

@@ -35,8 +35,8 @@ class ExpensesApp(Website):
     """One form (Name, Amount, Purpose); each accepted expense gets a reference and is confirmed once, in a dialog.
 
     Pages: `/new` and `/expenses/<reference>`.
-    State: `expenses`, a list of `{reference, name, amount, purpose}` in the order of submission; `amount` is a number, e.g. 42
-    or 42.5.
+    State: `expenses`, a list of `{reference, name, amount, purpose}` in the order of submission; `amount` is a number,
+    e.g. 42 or 42.5.
     """
 
     name = "expenses"

@@ -68,9 +68,9 @@ class LibraryApp(Website):
     """Articles titled "<task> a <color> <thing>"; a search lists those whose titles hold every word of the query.
 
     Pages: `/`, `/search?q=<words>`, `/articles/<article>`.
-    Task parameters: the target's `task`, `color` and `thing`, and the `decoy_color` of a neighbour; four articles besides the
-    target are about the same thing.
-    State: `searches`, the queries that were run, and `opened`, the titles of the articles that were served, each in order.
+    Task parameters: the target's `task`, `color` and `thing`, and the `decoy_color` of a neighbour; four articles
+    besides the target are about the same thing.
+    State: `searches`, the queries that were run, and `opened`, the titles of the articles that were served, in order.
     """
 
     name = "library"

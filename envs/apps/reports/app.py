@@ -52,10 +52,10 @@ CREATE TABLE visit (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, slug TEXT NO
 class ReportsApp(Website):
     """Five sections of four reports each; every report's name is unique, its numbers are drawn for the episode.
 
-    Pages: `/`, `/sections/<section>`, `/reports/<report>`; `/reports/<report>/export` answers with the file `<report>.csv`.
-    Task parameters: `section`, the report's `area` and `topic` (its name is "<area> <topic>"), and the `decoy_topic` of a
-    neighbour in the same section that shares its area.
-    State: `reports`, a list of `{name, section, file, sha256}`; `viewed` and `exported`, names in the order of the visits.
+    Pages: `/`, `/sections/<section>`, `/reports/<report>`; `/reports/<report>/export` answers with a CSV file.
+    Task parameters: `section`, the report's `area` and `topic` (its name is "<area> <topic>"), and the `decoy_topic` of
+    a neighbour in the same section that shares its area.
+    State: `reports`, a list of `{name, section, file, sha256}`; `viewed` and `exported`, names in the order of visits.
     """
 
     name = "reports"
