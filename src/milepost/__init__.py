@@ -1,1 +1,51 @@
-"""Milepost: train computer-use agents on rewards you can audit."""
+"""Milepost: train computer-use agents on rewards you can audit.
+
+    import milepost
+    env = milepost.make("expense-form")                  # or "milepost/expense-form-v0"
+    observation, info = env.reset(seed=7)
+    observation, reward, terminated, truncated, info = env.step('fill("Name", "Ada")')
+
+Importing this registers the bundled tasks with Gymnasium, so that `gymnasium.make("milepost/expense-form-v0")` works
+after `import milepost`, and `gymnasium.make("milepost:milepost/expense-form-v0")` without. It loads neither torch nor
+a browser.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from .envs.registration import register_bundled_tasks, register_task, register_tasks
+from .sandbox import errors
+
+if TYPE_CHECKING:
+    from .envs.env import MilepostEnv
+    from .envs.task import Task
+
+try:
+    __version__ = version("milepost")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0.0.0"
+
+
+def make(task: str | Task, **kwargs: Any) -> MilepostEnv:
+    """Make the environment of a task, without Gymnasium's wrappers.
+
+    Args:
+        task: a registered id ("milepost/expense-form-v0"), a bare name ("expense-form", its newest version), or a Task.
+        **kwargs: passed to `milepost.envs.MilepostEnv`, e.g. `render_mode="rgb_array"`.
+
+    Returns:
+        The environment; reset it before the first step.
+
+    Raises:
+        TaskError: no such task; the message names close ones.
+    """
+    from .envs.env import MilepostEnv
+
+    return MilepostEnv(task, **kwargs)
+
+
+register_bundled_tasks()
+
+__all__ = ["__version__", "errors", "make", "register_bundled_tasks", "register_task", "register_tasks"]

@@ -1,0 +1,300 @@
+"""One episode at a time of one task, on a real browser, as a Gymnasium environment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rewards.types import StepReward
+from ..sandbox.browser_thread import BrowserThread
+from ..sandbox.errors import ActionError, FailureKind, PageHungError, SandboxError, TaskError
+from .actions import MAX_ACTION_CHARS, Action, format_action, parse_action
+from .changes import describe_changes
+from .episode import Episode
+from .observation import Observation, build_observation, observation_space
+from .outcome import StepTimings, StopReason
+from .registration import env_id_of, task_for
+from .spaces import UnicodeText
+from .task import Task, TaskInstance
+
+_BACKSTOP_S = 10.0  # how much longer a blocked browser thread may take than the deadline that runs on it
+
+
+class MilepostEnv(gymnasium.Env[Observation, str]):
+    """A task on a real page: text in, text out, rewards from what verifiably happened.
+
+    An action is one line of text such as `click("Save")` (see `milepost.envs.actions`). What an agent does wrong is told
+    in `observation["last_action_error"]` and costs a step; what the machine does wrong ends the episode with
+    `truncated=True` and a typed `info["failure"]`, its step unscored (`info["reward"].total is None`).
+
+    `info` holds: reward (StepReward), milestones (frozenset of ids reached so far), milestone_bits (the same as an int;
+    bit i is the i-th declared milestone), progress (0 to 1), success, stop_reason (StopReason or None), failure
+    (FailureKind or None) and failure_message, step_ms (StepTimings), screenshot (PNG bytes or None), ledger_path (str or
+    None), seed (the instance's seed).
+
+    Args:
+        task: a task, or the id or name of a registered one.
+        render_mode: None, or "rgb_array" for `render()` (needs Pillow).
+        ledger_dir: folder for one ledger per episode; None writes none.
+        screenshots: put a PNG of every step's page into `info["screenshot"]`.
+        step_timeout_s: deadline of one step, seconds; beyond it the page counts as hung.
+        reset_timeout_s: deadline of one reset, seconds.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own declaration)
+
+    def __init__(
+        self,
+        task: Task | str,
+        *,
+        render_mode: str | None = None,
+        ledger_dir: Path | str | None = None,
+        screenshots: bool = False,
+        step_timeout_s: float = 15.0,
+        reset_timeout_s: float = 60.0,
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise TaskError(f"render_mode is None or 'rgb_array'; came {render_mode!r}")
+        self.task = task_for(task) if isinstance(task, str) else task
+        self.task_id = env_id_of(self.task.name, self.task.version)
+        self.render_mode = render_mode
+        self.observation_space = observation_space()
+        self.action_space = UnicodeText(MAX_ACTION_CHARS)
+        self._ledger_dir = None if ledger_dir is None else Path(ledger_dir)
+        self._screenshots = screenshots
+        self._step_timeout_s = step_timeout_s
+        self._reset_timeout_s = reset_timeout_s
+        self._episode: Episode | None = None
+        self._instance: TaskInstance | None = None
+        self._over = True
+
+    @property
+    def instance(self) -> TaskInstance:
+        """The task as drawn for the current episode: goal, parameters, oracle, milestones."""
+        if self._instance is None:
+            raise gymnasium.error.ResetNeeded("no episode has begun: call reset() first")
+        return self._instance
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: draws the task's instance and seeds the page; None draws the next from this environment's
+                generator.
+            options: `{"instance_seed": int}` asks for one instance and leaves the generator as it is.
+
+        Returns:
+            The first observation, and its info.
+
+        Raises:
+            SandboxError: the machine failed twice in a row.
+            TaskError: an option is unknown.
+        """
+        return BrowserThread.get().run(self.areset(seed=seed, options=options), timeout_s=self.reset_deadline_s)
+
+    def step(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Do one action.
+
+        Args:
+            action: one line of text, at most 4096 characters.
+
+        Returns:
+            observation, reward (0.0 when unscored: see `info["reward"].total`), terminated (success, `done`, or a
+            milestone that ends the episode), truncated (step limit or failure), info. After either is True, call `reset`.
+
+        Raises:
+            gymnasium.error.ResetNeeded: no episode is under way.
+        """
+        try:
+            return BrowserThread.get().run(self.astep(action), timeout_s=self.step_deadline_s)
+        except PageHungError as error:  # the browser thread itself was blocked: astep could not answer
+            return self._failed(error, action, time.perf_counter())
+
+    async def areset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """`reset` as a coroutine, to be run on the browser thread."""
+        began = time.perf_counter()
+        super().reset(seed=seed)
+        instance_seed = self._draw_seed(seed, options)
+        await self._end_episode()
+        self._instance = self.task.instantiate(instance_seed)
+        try:
+            episode = await self._open(self._instance)
+        except SandboxError:  # a browser that died between episodes is found dead here; its successor is one try away
+            episode = await self._open(self._instance)
+        self._episode, self._over = episode, False
+        observation = build_observation(goal=self._instance.goal, snapshot=episode.snapshot)
+        info = await self._info(episode, StepReward(total=0.0), None, began)
+        return observation, info
+
+    async def astep(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """`step` as a coroutine, to be run on the browser thread."""
+        began = time.perf_counter()
+        episode = self.require_episode()
+        try:
+            async with asyncio.timeout(self._step_timeout_s):
+                return await self._act(episode, action, began)
+        except TimeoutError:
+            error: SandboxError = PageHungError(f"the step took longer than its {self._step_timeout_s:g} s")
+        except SandboxError as caught:
+            error = caught
+        result = self._failed(error, action, began)
+        await self._end_episode(discard=True)
+        return result
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """Return the page as an RGB array of shape (height, width, 3), or None without `render_mode="rgb_array"`.
+
+        Raises:
+            gymnasium.error.DependencyNotInstalled: Pillow is missing.
+        """
+        if self.render_mode is None:
+            return None
+        if self._episode is None:
+            raise gymnasium.error.ResetNeeded("nothing to render: call reset() first")
+        png = BrowserThread.get().run(self._episode.screenshot(), timeout_s=self._step_timeout_s)
+        return _decode_png(png)
+
+    def close(self) -> None:
+        """Give the page, the app instance and the workspace back. May be called more than once."""
+        if self._episode is not None:
+            BrowserThread.get().run(self._end_episode(), timeout_s=self._reset_timeout_s)
+
+    async def aclose(self) -> None:
+        """`close` as a coroutine, to be run on the browser thread."""
+        await self._end_episode()
+
+    @property
+    def step_deadline_s(self) -> float:
+        """Seconds after which a blocking call of `step` gives up even if the browser thread does not answer."""
+        return self._step_timeout_s + _BACKSTOP_S
+
+    @property
+    def reset_deadline_s(self) -> float:
+        """The same for `reset`, which may try twice."""
+        return 2 * self._reset_timeout_s + _BACKSTOP_S
+
+    def require_episode(self) -> Episode:
+        """Return the episode under way; raise `gymnasium.error.ResetNeeded` if there is none."""
+        if self._episode is None or self._over:
+            raise gymnasium.error.ResetNeeded("no episode is under way: call reset() before step()")
+        return self._episode
+
+    def failed_reset(self, error: SandboxError) -> tuple[Observation, dict[str, Any]]:
+        """Return what stands for a reset that the machine failed: a blank observation, and the failure in its info."""
+        observation, _, _, _, info = self._failed(error, "", time.perf_counter())
+        return observation, info
+
+    def _draw_seed(self, seed: int | None, options: Mapping[str, Any] | None) -> int:
+        unknown = set(options or {}) - {"instance_seed"}
+        if unknown:
+            raise TaskError(f"reset takes the option instance_seed; came {', '.join(sorted(unknown))}")
+        if options and options.get("instance_seed") is not None:
+            return int(options["instance_seed"])
+        return int(self.np_random.integers(2**31)) if seed is None else seed
+
+    async def _open(self, instance: TaskInstance) -> Episode:
+        try:
+            async with asyncio.timeout(self._reset_timeout_s):
+                return await Episode.open(instance, env_id=self.task_id, ledger_dir=self._ledger_dir)
+        except TimeoutError as error:
+            raise PageHungError(f"the reset took longer than its {self._reset_timeout_s:g} s") from error
+
+    async def _act(
+        self, episode: Episode, text: str, began: float
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        action: Action | None = None
+        shown, output, problem = " ".join(text[:200].split()), "", ""
+        episode.begin_step()
+        try:
+            action = parse_action(text)
+            shown = format_action(action)
+            output = await episode.perform(action)
+        except ActionError as error:
+            problem = episode.masked(str(error))
+        previous = episode.snapshot
+        reward = await episode.observe(shown)
+        stop = episode.stop_reason(is_done=action is not None and action.kind == "done")
+        observation = build_observation(
+            goal=self.instance.goal,
+            snapshot=episode.snapshot,
+            last_action=shown,
+            last_action_result=output or describe_changes(previous, episode.snapshot, episode.events),
+            last_action_error=problem,
+        )
+        info = await self._info(episode, reward, stop, began)
+        self._over = stop is not None
+        truncated = stop is StopReason.STEP_LIMIT
+        return observation, reward.total or 0.0, self._over and not truncated, truncated, info
+
+    async def _info(
+        self, episode: Episode, reward: StepReward, stop: StopReason | None, began: float
+    ) -> dict[str, Any]:
+        screenshot = await episode.screenshot() if self._screenshots else None
+        return self._base_info(reward, stop, None, began) | {"screenshot": screenshot}
+
+    def _base_info(
+        self, reward: StepReward, stop: StopReason | None, failure: FailureKind | None, began: float
+    ) -> dict[str, Any]:
+        episode = self._episode
+        tracker = None if episode is None else episode.tracker
+        return {
+            "reward": reward,
+            "milestones": frozenset() if tracker is None else tracker.reached,
+            "milestone_bits": 0 if tracker is None else tracker.bits,
+            "progress": 0.0 if tracker is None else tracker.progress,
+            "success": stop is StopReason.SUCCESS,
+            "stop_reason": stop,
+            "failure": failure,
+            "step_ms": StepTimings(
+                **({} if episode is None else episode.timings_ms), total=1000 * (time.perf_counter() - began)
+            ),
+            "failure_message": "",
+            "screenshot": None,
+            "ledger_path": None if episode is None or episode.ledger_path is None else str(episode.ledger_path),
+            "seed": self.instance.seed,
+        }
+
+    def _failed(
+        self, error: SandboxError, action: str, began: float
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        self._over = True
+        observation = build_observation(
+            goal=self.instance.goal,
+            snapshot=None,
+            last_action=action[:200],
+            last_action_error=f"the machine failed ({error.kind}); the episode is over",
+        )
+        info = self._base_info(StepReward(total=None), StopReason.FAILURE, error.kind, began)
+        return observation, 0.0, False, True, info | {"failure_message": str(error)}
+
+    async def _end_episode(self, *, discard: bool = False) -> None:
+        episode, self._episode, self._over = self._episode, None, True
+        if episode is not None:
+            await episode.close(discard=discard)
+
+
+def _decode_png(png: bytes) -> NDArray[np.uint8]:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise gymnasium.error.DependencyNotInstalled(
+            "render_mode='rgb_array' decodes screenshots with Pillow: pip install 'milepost[train]', or pillow alone"
+        ) from error
+    from io import BytesIO
+
+    with Image.open(BytesIO(png)) as image:
+        return np.asarray(image.convert("RGB"), dtype=np.uint8)
+
+
+__all__ = ["MilepostEnv"]

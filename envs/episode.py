@@ -1,0 +1,265 @@
+"""The computer of one episode: a page, an application instance and a workspace, with the milestones watching them.
+
+Everything here runs on the browser thread. The application's origin holds a random episode id; it is replaced by
+`http://<app>.local` in everything that leaves this module, so that the same seed and actions give the same observations,
+events and ledgers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+from uuid import uuid4
+
+import numpy as np
+
+from ..rewards.ledger import LedgerWriter
+from ..rewards.tracker import Tracker
+from ..rewards.types import Moment, StepReward
+from ..sandbox.app_server import AppInstance, AppServer
+from ..sandbox.errors import SandboxError
+from ..sandbox.events import Answer, AppState, Event
+from ..sandbox.fleet import Fleet
+from ..sandbox.page import PageSession
+from ..sandbox.snapshot import Snapshot
+from ..sandbox.workspace import Workspace
+from .action_targets import resolve_target
+from .actions import Action
+from .apps import get_app
+from .observation import LIMITS_CHARS, cut, render_files
+from .outcome import StopReason
+from .task import TaskInstance
+
+
+class Episode:
+    """Opened by `Episode.open`; then per step `begin_step`, `perform`, `observe`, `stop_reason`; at last `close`."""
+
+    def __init__(
+        self,
+        instance: TaskInstance,
+        *,
+        app: AppInstance,
+        workspace: Workspace,
+        page: PageSession,
+        ledger_path: Path | None,
+    ) -> None:
+        self.instance = instance
+        self.tracker = Tracker(instance.milestones)
+        self.snapshot = Snapshot(url="", title="")
+        self.events: tuple[Event, ...] = ()
+        self.step = 0
+        self.timings_ms: dict[str, float] = {}
+        self.ledger_path = ledger_path
+        self._app = app
+        self._workspace = workspace
+        self._page = page
+        self._history: list[Event] = []
+        self._pending: list[Event] = []
+        self._last_reward = StepReward(total=0.0)
+        self._ledger: LedgerWriter | None = None
+        self._clock = time.perf_counter()
+        self._shown_origin = f"http://{instance.task.app}.local"
+
+    @classmethod
+    async def open(cls, instance: TaskInstance, *, env_id: str, ledger_dir: Path | None) -> Episode:
+        """Get a page from the fleet, start the task's app, and look at the start page: step 0, which pays nothing.
+
+        Raises:
+            SandboxError: a part of the machine failed; what had been opened is closed again.
+        """
+        began = time.perf_counter()
+        seeds = np.random.SeedSequence(instance.seed).spawn(1)
+        app = AppServer.shared().open(
+            get_app(instance.task.app), rng=np.random.default_rng(seeds[0]), parameters=instance.parameters
+        )
+        workspace, page = None, None
+        try:
+            workspace = Workspace.create()
+            page = await Fleet.shared().acquire()
+            name = f"{env_id.replace('/', '_')}-seed{instance.seed}-{uuid4().hex[:8]}.jsonl"
+            path = None if ledger_dir is None else ledger_dir / name
+            episode = cls(instance, app=app, workspace=workspace, page=page, ledger_path=path)
+            episode._clock = began
+            await page.open(
+                url=urljoin(app.origin, instance.start),
+                allowed_hosts=[app.host],
+                seed=instance.seed % 2**32,
+                downloads=workspace,
+            )
+            episode._lap("act")
+            await episode._look(first=True)
+            episode._start_ledger(path)
+        except BaseException:
+            if page is not None:
+                await Fleet.shared().release(page)
+            if workspace is not None:
+                workspace.close()
+            app.close()
+            raise
+        return episode
+
+    def begin_step(self) -> None:
+        """Start the next step's count and clock."""
+        self.step += 1
+        self.timings_ms = {}
+        self._clock = time.perf_counter()
+        self._pending = []
+
+    async def perform(self, action: Action) -> str:
+        """Do one action.
+
+        Returns:
+            Its output for the agent ("" where the page shows what happened).
+
+        Raises:
+            ActionError: the agent asked for something impossible.
+            SandboxError: the machine failed.
+        """
+        page, elements = self._page, self.snapshot.elements
+        match action.kind:
+            case "click":
+                element = resolve_target(action.target, elements, verb="click", role=action.role, nth=action.nth)
+                await page.click(element.ref)
+            case "fill":
+                element = resolve_target(action.target, elements, verb="fill", role=action.role, nth=action.nth)
+                await page.fill(element.ref, action.text)
+            case "select":
+                element = resolve_target(action.target, elements, verb="select", role=action.role, nth=action.nth)
+                await page.select(element.ref, action.option)
+            case "press":
+                await page.press(action.keys)
+            case "goto":
+                await page.goto(self._real_url(action.url))
+            case "back":
+                await page.back()
+            case "scroll":
+                await page.scroll(action.direction)
+            case "list_files":
+                return render_files(self._workspace.files()) or "no files"
+            case "read_file":
+                return cut(self._workspace.read_text(action.path), LIMITS_CHARS["last_action_result"]) or "(empty file)"
+            case "write_file":
+                self._workspace.write_text(action.path, action.text)
+            case "done":
+                self._pending.append(Answer(step=self.step, t=time.monotonic(), origin="agent", text=action.text))
+            case "noop":
+                pass
+        return ""
+
+    async def observe(self, action: str) -> StepReward:
+        """Settle, look at everything, and let the milestones judge; `snapshot` and `events` are then this step's.
+
+        Args:
+            action: the action's text, for the ledger.
+        """
+        self._lap("act")
+        await self._page.settle()
+        self._lap("settle")
+        previous = self.snapshot
+        moment = await self._look(previous=previous)
+        reward = self.tracker.update(moment)
+        self._last_reward = reward
+        self._write_ledger(action, moment, reward)
+        self._lap("score")
+        return reward
+
+    def stop_reason(self, *, is_done: bool) -> StopReason | None:
+        """Say whether and why the episode is over after the current step."""
+        if self.instance.success and self.instance.success <= self.tracker.reached and not self.tracker.fault:
+            return StopReason.SUCCESS
+        reached_now = {result.id for result in self._last_reward.milestones}
+        if any(m.ends_episode and m.id in reached_now for m in self.instance.milestones):
+            return StopReason.MILESTONE
+        if is_done:
+            return StopReason.DONE
+        return StopReason.STEP_LIMIT if self.step >= self.instance.task.max_steps else None
+
+    async def screenshot(self) -> bytes:
+        """Return the page as PNG."""
+        return await self._page.screenshot()
+
+    async def close(self, *, discard: bool = False) -> None:
+        """Give everything back. `discard` closes the page for good instead of returning it to the pool."""
+        try:
+            if discard:
+                with suppress(SandboxError):  # it failed already: that is why it is discarded
+                    await self._page.close()
+            await Fleet.shared().release(self._page)
+        finally:
+            self._workspace.close()
+            self._app.close()
+            if self._ledger is not None:
+                self._ledger.close()
+
+    def masked(self, text: str) -> str:
+        """Return text with the application's real origin replaced by the shown one."""
+        return text.replace(self._app.origin, self._shown_origin).replace(self._app.host, self._shown_origin[7:])
+
+    def _real_url(self, url: str) -> str:
+        if url == self._shown_origin or url.startswith(self._shown_origin + "/"):
+            return self._app.origin + url[len(self._shown_origin) :]
+        if "://" not in url and url.startswith(("/", "?", "#")):
+            return urljoin(self._app.origin, url)
+        return url
+
+    async def _look(self, *, previous: Snapshot | None = None, first: bool = False) -> Moment:
+        view = await self._page.look()
+        await self._workspace.fence()
+        state = self._app.state()
+        snapshot = Snapshot(
+            url=self.masked(view.url),
+            title=view.title,
+            focused=view.focused,
+            elements=view.elements,
+            elements_omitted=view.elements_omitted,
+            files=self._workspace.files(),
+            app_state=state,
+        )
+        events = [*self._page.drain_events(self.step), *self._workspace.drain_events(self.step), *self._pending]
+        if previous is not None and previous.app_state != state:
+            changed = tuple(
+                sorted(k for k in {*previous.app_state, *state} if previous.app_state.get(k) != state.get(k))
+            )
+            events.append(AppState(step=self.step, t=time.monotonic(), origin="app", changed=changed))
+        self.snapshot = snapshot
+        self.events = tuple(self._masked_event(e) for e in events)
+        self._history += self.events
+        self._lap("look")
+        moment = Moment(
+            step=self.step,
+            events=self.events,
+            history=tuple(self._history),
+            snapshot=snapshot,
+            previous=previous,
+            parameters=self.instance.parameters,
+        )
+        if first:
+            self.tracker.update(moment)
+            self._lap("score")
+        return moment
+
+    def _masked_event(self, event: Event) -> Event:
+        changed: dict[str, Any] = {}
+        for field in dataclasses.fields(event):
+            value = getattr(event, field.name)
+            if isinstance(value, str) and (masked := self.masked(value)) != value:
+                changed[field.name] = masked
+        return dataclasses.replace(event, **changed) if changed else event
+
+    def _start_ledger(self, path: Path | None) -> None:
+        pass
+
+    def _write_ledger(self, action: str, moment: Moment, reward: StepReward) -> None:
+        pass
+
+    def _lap(self, part: str) -> None:
+        now = time.perf_counter()
+        self.timings_ms[part] = self.timings_ms.get(part, 0.0) + 1000 * (now - self._clock)
+        self._clock = now
+
+
+__all__ = ["Episode"]
