@@ -45,7 +45,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -251,7 +251,7 @@ def task_label(task: str) -> str:
     return re.sub(r"-v\d+$", "", task.rsplit("/", 1)[-1])
 
 
-def task_series(records: list[MetricsRecord], prefix: str) -> dict[str, list[tuple[int, float]]]:
+def task_series(records: Sequence[MetricsRecord], prefix: str) -> dict[str, list[tuple[int, float]]]:
     """Return {rest of the name: [(iteration, value), ...]} of every metric whose name starts with `prefix`."""
     series: dict[str, list[tuple[int, float]]] = {}
     for record, name, value in _flat(records):
@@ -260,7 +260,7 @@ def task_series(records: list[MetricsRecord], prefix: str) -> dict[str, list[tup
     return series
 
 
-def _flat(records: list[MetricsRecord]) -> Iterator[tuple[MetricsRecord, str, float]]:
+def _flat(records: Sequence[MetricsRecord]) -> Iterator[tuple[MetricsRecord, str, float]]:
     for record in records:
         for name, value in record.values.items():
             yield record, name, value
