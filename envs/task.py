@@ -1,0 +1,331 @@
+"""Tasks: what an episode is about, which milestones it pays for, and how to solve it.
+
+    name: expense-form                   # milepost/expense-form-v0
+    family: form
+    description: File an expense.
+    app: expenses
+    start: /new
+    goal: "Submit an expense for {person}."
+    max_steps: 8
+    parameters:
+      person: {choice: [Ada Byron, Alan Turing]}
+    milestones:
+      - {id: filled, catalogue: field_filled, name: Name, value: "{person}"}
+      - {id: sent, catalogue: success_banner, text_contains: Saved, after: [filled], ends_episode: true}
+    oracle:
+      - fill("Name", "{person}")
+      - click("Submit")
+
+A task is data: nothing here starts a browser or loads an application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, NoReturn, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from ..rewards.templates import Style, fill, placeholders
+from ..rewards.tracker import dag_order
+from ..rewards.types import Milestone
+from ..sandbox.errors import TaskError
+from .milestone_spec import Identifier, MilestoneSpec
+from .parameters import Parameter
+from .task_file import Document, matching_files, read_documents
+
+
+class NearMiss(BaseModel):
+    """A way of almost solving the task, and what it must not earn.
+
+    Attributes:
+        name: what goes wrong.
+        actions: action templates.
+        not_reached: milestones that it must not reach.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    actions: tuple[str, ...] = Field(min_length=1)
+    not_reached: tuple[Identifier, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledNearMiss:
+    """A near miss of one instance, its actions filled."""
+
+    name: str
+    actions: tuple[str, ...]
+    not_reached: frozenset[str]
+
+
+class Task(BaseModel):
+    """A family of episodes that differ in their drawn parameters.
+
+    Attributes:
+        name: lower-case words joined by hyphens; the id is "milepost/<name>-v<version>".
+        version: raised when a change makes old scores incomparable.
+        family: tasks of one kind, for reports.
+        description: one line for people.
+        app: name of the bundled application.
+        start: path (and query) on the application where the episode starts; values are URL-quoted.
+        goal: what the agent is told.
+        parameters: what an episode draws from its seed, in this order.
+        max_steps: the episode is cut after so many actions.
+        milestones: what pays.
+        success: milestones that together mean success; all that are not forbidden, if absent.
+        oracle: actions that solve the task; values are escaped for use inside "quotes".
+        near_miss: ways of almost solving it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)]
+    version: int = Field(default=0, ge=0)
+    family: str = Field(min_length=1)
+    description: str = Field(min_length=1)
+    app: str = Field(min_length=1)
+    start: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
+    goal: str = Field(min_length=1)
+    parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
+    max_steps: int = Field(ge=1, le=500)
+    milestones: tuple[MilestoneSpec, ...] = Field(min_length=1, max_length=64)
+    success: tuple[Identifier, ...] = ()
+    oracle: tuple[str, ...] = Field(min_length=1)
+    near_miss: tuple[NearMiss, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        earlier: list[str] = []
+        for name, parameter in self.parameters.items():
+            for needed in parameter.depends_on():
+                _known(needed, earlier, "an earlier parameter", "parameters", name)
+            earlier.append(name)
+        for where, template in self._templates():
+            for needed in placeholders(template):
+                _known(needed, earlier, "a parameter", *where)
+        ids = [milestone.id for milestone in self.milestones]
+        for i, milestone in enumerate(self.milestones):
+            if milestone.id in ids[:i]:
+                _fail(f"expected each milestone id once, got {milestone.id!r} again; rename it", "milestones", i, "id")
+            for other in milestone.after:
+                _known(other, ids, "a milestone", "milestones", i, "after")
+        try:
+            dag_order([(milestone.id, milestone.after) for milestone in self.milestones])
+        except TaskError as error:
+            _fail(str(error), "milestones")
+        forbidden = {milestone.id for milestone in self.milestones if milestone.forbidden}
+        if len(forbidden) == len(ids):
+            _fail(
+                "expected at least one milestone that is not forbidden, got none; add what the task is about",
+                "milestones",
+            )
+        for i, name in enumerate(self.success):
+            _known(name, ids, "a milestone", "success", i)
+            if name in forbidden:
+                _fail(f"expected milestones that may be reached, got the forbidden {name!r}; take it out", "success", i)
+        for i, near_miss in enumerate(self.near_miss):
+            for name in near_miss.not_reached:
+                _known(name, ids, "a milestone", "near_miss", i, "not_reached")
+        return self
+
+    def _templates(self) -> list[tuple[tuple[str | int, ...], str]]:
+        found: list[tuple[tuple[str | int, ...], str]] = [(("goal",), self.goal), (("start",), self.start)]
+        for i, milestone in enumerate(self.milestones):
+            found += [(("milestones", i, field), text) for field, text in milestone.spec.templates()]
+            found.append((("milestones", i, "description"), milestone.description))
+        found += [(("oracle", i), action) for i, action in enumerate(self.oracle)]
+        for i, near_miss in enumerate(self.near_miss):
+            found += [(("near_miss", i, "actions", j), action) for j, action in enumerate(near_miss.actions)]
+        return found
+
+    @property
+    def instance_count(self) -> int:
+        """How many instances the parameters can make (with `distinct_from`: at least)."""
+        sizes: dict[str, int] = {}
+        product = 1
+        for name, parameter in self.parameters.items():
+            sizes[name] = parameter.instance_count(sizes)
+            product *= sizes[name]
+        return product
+
+    @property
+    def success_ids(self) -> frozenset[str]:
+        """Milestones that together mean success."""
+        return frozenset(self.success) or frozenset(m.id for m in self.milestones if not m.forbidden)
+
+    def draw_parameters(self, seed: int) -> dict[str, Any]:
+        """Return the parameters that a seed draws.
+
+        Args:
+            seed: zero or more.
+
+        Raises:
+            TaskError: the seed is negative, or a `sample` has too few values left.
+        """
+        if seed < 0:
+            raise TaskError(f"expected a seed of zero or more, got {seed}")
+        rng = np.random.default_rng(seed)
+        values: dict[str, Any] = {}
+        for name, parameter in self.parameters.items():
+            try:
+                values[name] = parameter.draw(rng, values)
+            except ValueError as error:
+                raise TaskError(f"task {self.name!r}, parameter {name!r}, seed {seed}: {error}") from error
+        return values
+
+    def instantiate(self, seed: int) -> TaskInstance:
+        """Return the instance that a seed names. Pure: the same seed always gives an equal instance.
+
+        Raises:
+            TaskError: see `draw_parameters`.
+        """
+        values = self.draw_parameters(seed)
+        milestones = tuple(milestone.build(values) for milestone in self.milestones)
+        return TaskInstance(
+            task=self,
+            seed=seed,
+            parameters=MappingProxyType(values),
+            goal=fill(self.goal, values),
+            start=fill(self.start, values, Style.URL),
+            milestones=milestones,
+            success=self.success_ids,
+            oracle=tuple(fill(action, values, Style.ACTION) for action in self.oracle),
+            near_misses=tuple(
+                FilledNearMiss(
+                    name=near_miss.name,
+                    actions=tuple(fill(action, values, Style.ACTION) for action in near_miss.actions),
+                    not_reached=frozenset(near_miss.not_reached),
+                )
+                for near_miss in self.near_miss
+            ),
+            max_reward=sum(m.reward for m in milestones if m.reward > 0 and not m.forbidden),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInstance:
+    """One episode's task: parameters drawn, every text filled.
+
+    Attributes:
+        task: where it comes from.
+        seed: what drew the parameters.
+        parameters: the drawn values, read-only.
+        goal: what the agent is told.
+        start: path where the episode starts, URL-quoted.
+        milestones: in the order of declaration, which numbers the frontier's bits.
+        success: ids that together mean success.
+        oracle: actions that solve it.
+        near_misses: actions that almost do.
+        max_reward: what a perfect episode earns.
+    """
+
+    task: Task
+    seed: int
+    parameters: Mapping[str, Any]
+    goal: str
+    start: str
+    milestones: tuple[Milestone, ...]
+    success: frozenset[str]
+    oracle: tuple[str, ...]
+    near_misses: tuple[FilledNearMiss, ...]
+    max_reward: float
+
+
+def load_tasks(path_or_glob: str | Path) -> list[Task]:
+    """Load every task of a YAML file, a folder, or the files that a pattern matches; a file may hold several documents.
+
+    Raises:
+        TaskError: one paragraph that names file and line, what was expected, what came, and the cure.
+    """
+    tasks: list[Task] = []
+    seen: dict[tuple[str, int], Path] = {}
+    for path in matching_files(path_or_glob):
+        for document in read_documents(path):
+            task = _parse(document)
+            key = (task.name, task.version)
+            if key in seen:
+                raise TaskError(
+                    f"{path}:{document.line_of(('name',))}: the task {task.name!r} of version {task.version} is also in {seen[key]}; "
+                    "rename one or raise its version"
+                )
+            seen[key] = path
+            tasks.append(task)
+    return tasks
+
+
+def _parse(document: Document) -> Task:
+    if not isinstance(document.data, dict):
+        raise TaskError(
+            f"{document.path}:1: expected a task (name:, app:, goal:, ...), got {type(document.data).__name__}; "
+            "start from one of the bundled tasks"
+        )
+    try:
+        return Task.model_validate(document.data)
+    except ValidationError as error:
+        problem = next((p for p in error.errors() if p["type"] == "extra_forbidden"), error.errors()[0])
+        context = problem.get("ctx", {})
+        location: tuple[str | int, ...] = (*problem["loc"], *context.get("where", ()))
+        line = document.line_of(location)
+        rest = error.error_count() - 1
+        more = f" ({rest} more problem{'s' if rest > 1 else ''} in this file.)" if rest else ""
+        raise TaskError(f"{document.path}:{line}: {_explain(problem, location)}{more}") from error
+
+
+def _explain(problem: Any, location: tuple[str | int, ...]) -> str:
+    """Say what a validation problem is, in one sentence with its cure."""
+    where = ".".join(str(part) for part in location if part != "spec") or "the task"
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "extra_forbidden":
+            known = context.get("known") or _known_keys(location)
+            return f"unknown key {location[-1]!r} in {where}; {_hint(str(location[-1]), known)}"
+        case "missing":
+            return f"{where} is missing; add it"
+        case "milestone_key" | "task_fit":
+            return str(problem["msg"])
+        case "value_error":
+            return f"{where}: {context['error']}"
+        case _:
+            return f"{where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}, got {problem['input']!r:.120}; change it accordingly"
+
+
+def _known_keys(location: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that are allowed where an unknown one was found."""
+    match location:
+        case (_,):
+            return list(Task.model_fields)
+        case ("parameters", _, "sample", _):
+            return ["from", "count", "distinct_from"]
+        case ("parameters", _, _):
+            return list(Parameter.model_fields)
+        case ("near_miss", _, _):
+            return list(NearMiss.model_fields)
+        case _:
+            return []
+
+
+def _hint(given: str, known: list[str]) -> str:
+    close = get_close_matches(given, known, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"expected one of: {', '.join(known)}" if known else "take it out"
+
+
+def _known(name: str, known: list[str], what: str, *where: str | int) -> None:
+    if name not in known:
+        _fail(f"{'.'.join(map(str, where))}: expected the name of {what}, got {name!r}; {_hint(name, known)}", *where)
+
+
+def _fail(message: str, *where: str | int) -> NoReturn:
+    raise PydanticCustomError("task_fit", "{message}", {"message": message, "where": where})
+
+
+__all__ = ["FilledNearMiss", "NearMiss", "Task", "TaskInstance", "load_tasks"]

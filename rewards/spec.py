@@ -1,0 +1,208 @@
+"""What every detector has in common: filled templates, text matching, and what "caused in this episode" means.
+
+A detector is written as a pydantic model (`Spec`) whose texts may hold `{parameter}`; `build` fills them for one episode and
+returns a pure function of a `Moment`. Two families:
+
+* **Event** detectors fire on events of the step (a click, a download, an answer).
+* **State** detectors (`StateSpec`) fire when their condition holds now and did not hold at the end of the step before. Nothing that
+  is merely still true is paid for, and step 0 (the reset) pays nothing. `held_at_reset` tells the tracker that a condition was
+  there before the agent did anything.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+from ..sandbox.errors import RewardError
+from .templates import Style, fill, fill_value, jmespath_literal, placeholders
+from .types import Evidence, Moment
+
+_SENTINEL = "\x00placeholder\x00"
+_MAX_MATCHED_CHARS = 10_000
+
+
+def _check_regex(pattern: str) -> str:
+    try:
+        re.compile(fill(pattern, dict.fromkeys(placeholders(pattern), "x"), Style.REGEX))
+    except re.error as error:
+        raise ValueError(f"expected a regular expression, got {pattern!r} ({error})") from error
+    return pattern
+
+
+def _literals(node: Mapping[str, Any]) -> list[Any]:
+    here = [node["value"]] if node.get("type") == "literal" else []
+    return here + [value for child in node.get("children", ()) if isinstance(child, dict) for value in _literals(child)]
+
+
+def _check_jmespath(expression: str) -> str:
+    names = placeholders(expression)
+    try:
+        parsed = jmespath.compile(fill(expression, dict.fromkeys(names, _SENTINEL), Style.JMESPATH)).parsed
+    except JMESPathError as error:
+        raise ValueError(f"expected a JMESPath expression, got {expression!r} ({error})") from error
+    uses = fill(expression, dict.fromkeys(names, _SENTINEL), Style.JMESPATH).count(jmespath_literal(_SENTINEL))
+    if _literals(parsed).count(_SENTINEL) != uses:
+        raise ValueError(
+            f"{expression!r} puts a {{parameter}} inside quotes; values bring their own quotes there, so write [?name == {{name}}]"
+        )
+    return expression
+
+
+Text = Annotated[str, StringConstraints(min_length=1), Style.PLAIN]
+Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_check_regex), Style.REGEX]
+Glob = Annotated[str, StringConstraints(min_length=1), Style.GLOB]
+Query = Annotated[str, StringConstraints(min_length=1), AfterValidator(_check_jmespath), Style.JMESPATH]
+
+
+def collapse(text: str) -> str:
+    """Return the text with runs of white space as single spaces, trimmed."""
+    return " ".join(text.split())
+
+
+def text_matches(text: str | None, exact: str | None, contains: str | None = None, pattern: str | None = None) -> bool:
+    """Tell whether a text meets every given condition (white space collapsed, case kept); true if none is given.
+
+    Args:
+        text: what is there; None meets nothing but the absence of conditions.
+        exact: the whole text.
+        contains: a part of it.
+        pattern: a regular expression for the whole text; only the first 10 000 characters are looked at.
+    """
+    if exact is None and contains is None and pattern is None:
+        return True
+    if text is None:
+        return False
+    seen = collapse(text)[:_MAX_MATCHED_CHARS]
+    if exact is not None and seen != collapse(exact):
+        return False
+    if contains is not None and collapse(contains) not in seen:
+        return False
+    return pattern is None or re.fullmatch(pattern, seen) is not None
+
+
+def ask(expression: str, state: Mapping[str, Any]) -> Any:
+    """Evaluate a filled JMESPath expression over the application's state.
+
+    Raises:
+        RewardError: the expression does not fit the state (for instance `length` of something absent).
+    """
+    try:
+        return jmespath.search(expression, state)
+    except JMESPathError as error:
+        raise RewardError(
+            f"the query {expression!r} cannot be evaluated: {error}. It expects other keys than the application's state has ({', '.join(sorted(state)) or 'none'}); mend the query, "
+            "or let the application always report those keys"
+        ) from error
+
+
+def before(moment: Moment) -> Moment | None:
+    """Return the moment at the end of the step before, without its own events; None if there was none."""
+    if moment.previous is None:
+        return None
+    history = tuple(event for event in moment.history if event.step < moment.step)
+    return replace(moment, step=moment.step - 1, events=(), history=history, snapshot=moment.previous, previous=None)
+
+
+class Spec(BaseModel):
+    """Base of every detector's description; see the module."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @abstractmethod
+    def detect(self, moment: Moment) -> Evidence | None:
+        """Return evidence if the event is there at this moment; called on filled specs only."""
+
+    def held_at_reset(self, moment: Moment) -> bool:
+        """Tell whether the condition is there before the agent has done anything; event detectors say no."""
+        return False
+
+    def filled(self, parameters: Mapping[str, Any]) -> Spec:
+        """Return a copy with every template filled, each in the style of its field.
+
+        Raises:
+            TaskError: a template names an unknown parameter.
+        """
+        values: dict[str, Any] = {}
+        for name, info in type(self).model_fields.items():
+            style = next((m for m in info.metadata if isinstance(m, Style)), Style.PLAIN)
+            value = getattr(self, name)
+            if isinstance(value, str) and style is not Style.PLAIN:
+                values[name] = fill(value, parameters, style)
+            elif name == "equals":
+                values[name] = fill_value(value, parameters)
+            else:
+                values[name] = _fill_plain(value, parameters)
+        return type(self).model_construct(**values)
+
+    def templates(self) -> tuple[tuple[str, str], ...]:
+        """Return every text of the detector that may hold parameters, with its field's name."""
+        return tuple(
+            (name, text) for name in type(self).model_fields if name != "kind" for text in _strings(getattr(self, name))
+        )
+
+    def build(self, parameters: Mapping[str, Any]) -> BoundDetector:
+        """Return the detector for one episode's parameters."""
+        return BoundDetector(spec=self.filled(parameters))
+
+
+class StateSpec(Spec):
+    """A detector that fires when a condition becomes true."""
+
+    @abstractmethod
+    def holds(self, moment: Moment) -> Evidence | None:
+        """Return evidence if the condition holds at this moment, judged by its snapshot and history."""
+
+    def detect(self, moment: Moment) -> Evidence | None:
+        """Return evidence if the condition holds now and did not at the end of the step before."""
+        earlier = before(moment)
+        if earlier is None:
+            return None
+        evidence = self.holds(moment)
+        return evidence if evidence is not None and self.holds(earlier) is None else None
+
+    def held_at_reset(self, moment: Moment) -> bool:
+        """Tell whether the condition holds at the reset."""
+        return self.holds(moment) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundDetector:
+    """A detector of one episode: a `Spec` whose templates are filled."""
+
+    spec: Spec
+
+    def __call__(self, moment: Moment) -> Evidence | None:
+        """Return evidence if the milestone's event is there, else None. Pure."""
+        return self.spec.detect(moment)
+
+    def held_at_reset(self, moment: Moment) -> bool:
+        """Tell whether the condition was there before the agent did anything."""
+        return self.spec.held_at_reset(moment)
+
+
+def _fill_plain(value: Any, parameters: Mapping[str, Any]) -> Any:
+    if isinstance(value, str):
+        return fill(value, parameters)
+    if isinstance(value, Mapping):
+        return {key: _fill_plain(item, parameters) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_fill_plain(item, parameters) for item in value)
+    return value
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        return [text for item in value.values() for text in _strings(item)]
+    if isinstance(value, Sequence):
+        return [text for item in value for text in _strings(item)]
+    return []
