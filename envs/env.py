@@ -30,14 +30,14 @@ _BACKSTOP_S = 10.0  # how much longer a blocked browser thread may take than the
 class MilepostEnv(gymnasium.Env[Observation, str]):
     """A task on a real page: text in, text out, rewards from what verifiably happened.
 
-    An action is one line of text such as `click("Save")` (see `milepost.envs.actions`). What an agent does wrong is told
-    in `observation["last_action_error"]` and costs a step; what the machine does wrong ends the episode with
+    An action is one line of text such as `click("Save")` (see `milepost.envs.actions`). What an agent does wrong is
+    told in `observation["last_action_error"]` and costs a step; what the machine does wrong ends the episode with
     `truncated=True` and a typed `info["failure"]`, its step unscored (`info["reward"].total is None`).
 
     `info` holds: reward (StepReward), milestones (frozenset of ids reached so far), milestone_bits (the same as an int;
     bit i is the i-th declared milestone), progress (0 to 1), success, stop_reason (StopReason or None), failure
-    (FailureKind or None) and failure_message, step_ms (StepTimings), screenshot (PNG bytes or None), ledger_path (str or
-    None), seed (the instance's seed).
+    (FailureKind or None) and failure_message, step_ms (StepTimings), screenshot (PNG bytes or None), ledger_path (str
+    or None), seed (the instance's seed).
 
     Args:
         task: a task, or the id or name of a registered one.
@@ -109,7 +109,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
 
         Returns:
             observation, reward (0.0 when unscored: see `info["reward"].total`), terminated (success, `done`, or a
-            milestone that ends the episode), truncated (step limit or failure), info. After either is True, call `reset`.
+            milestone that ends the episode), truncated (step limit or failure), info. After either, call `reset`.
 
         Raises:
             gymnasium.error.ResetNeeded: no episode is under way.

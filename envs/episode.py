@@ -1,8 +1,8 @@
 """The computer of one episode: a page, an application instance and a workspace, with the milestones watching them.
 
 Everything here runs on the browser thread. The application's origin holds a random episode id; it is replaced by
-`http://<app>.local` in everything that leaves this module, so that the same seed and actions give the same observations,
-events and ledgers.
+`http://<app>.local` in everything that leaves this module, so that the same seed and actions give the same
+observations, events and ledgers.
 """
 
 from __future__ import annotations

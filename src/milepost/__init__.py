@@ -15,8 +15,8 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from . import errors
 from .envs.registration import register_bundled_tasks, register_task, register_tasks
-from .sandbox import errors
 
 if TYPE_CHECKING:
     from .envs.env import MilepostEnv

@@ -1,0 +1,33 @@
+"""Every error that milepost raises, where people look for it; `milepost.sandbox.errors` draws the tree."""
+
+from .sandbox.errors import (
+    ActionError,
+    AppServerError,
+    BrowserCrashedError,
+    BrowserNotFoundError,
+    EngineError,
+    FailureKind,
+    MilepostError,
+    PageHungError,
+    RewardError,
+    RunError,
+    SandboxError,
+    TaskError,
+    WorkspaceError,
+)
+
+__all__ = [
+    "ActionError",
+    "AppServerError",
+    "BrowserCrashedError",
+    "BrowserNotFoundError",
+    "EngineError",
+    "FailureKind",
+    "MilepostError",
+    "PageHungError",
+    "RewardError",
+    "RunError",
+    "SandboxError",
+    "TaskError",
+    "WorkspaceError",
+]
