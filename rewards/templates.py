@@ -1,6 +1,6 @@
-"""Texts with `{parameter}` in them, filled safely: names only, no attributes, no indexing, no format specifications.
+r"""Texts with `{parameter}` in them, filled safely: names only, no attributes, no indexing, no format specifications.
 
-`{{name}}` stands for a literal `{name}`; any other brace is itself, so that regular expressions (`\\d{3}`) and
+`{{name}}` stands for a literal `{name}`; any other brace is itself, so that regular expressions (`\d{3}`) and
 JMESPath hashes (`{id: id}`) need no escaping. How a value is written depends on where it goes, hence the `Style`.
 """
 
@@ -76,13 +76,15 @@ def value_text(value: Any) -> str:
 
 
 def jmespath_literal(value: Any) -> str:
-    """Return a value as a JMESPath literal that no content can break out of.
+    r"""Return a value as a JMESPath literal that no content can break out of.
 
-    A JSON literal between backticks, with backticks and backslashes as \\u escapes: JMESPath's raw strings cannot write every text (a
-    backslash before a quote has no form there), JSON literals can.
+    A JSON literal between backticks, its backticks, backslashes and braces as \u escapes: JMESPath's
+    raw strings cannot write every text (a backslash before a quote has no form there), JSON literals can.
     """
     text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
-    text = text.replace("\\\\", "\\u005c").replace("`", "\\u0060")
+    text = text.replace("\\\\", "\\u005c")
+    for character in "`{}":
+        text = text.replace(character, f"\\u{ord(character):04x}")
     return f"`{text}`"
 
 
