@@ -34,7 +34,7 @@ Run = Callable[..., Answer]
 
 @pytest.fixture
 def milepost(tmp_path: Path) -> Run:
-    """Runs the command line in a process of its own, in a folder of its own; keywords set variables, None unsets one."""
+    """Runs the command line in a process of its own, in a folder of its own; keywords set variables, None unsets."""
 
     def run(*arguments: str | Path, **variables: str | None) -> Answer:
         environ = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "FORCE_COLOR", "MILEPOST_DEBUG"}}

@@ -1,6 +1,9 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+from milepost.envs.registration import BUNDLED_TASKS
 
 from .conftest import Run
 
@@ -68,11 +71,12 @@ def test_unknown_task_names_a_close_one(milepost: Run):
 
 def test_broken_task_file_is_one_paragraph_with_file_line_and_cure(milepost: Run, tmp_path: Path):
     broken = tmp_path / "broken.yaml"
-    broken.write_text("name: broken\nfamily: form\napp: expenses\ngoal: x\nmax_steps: many\nmilestones: []\n")
+    whole = (BUNDLED_TASKS / "search-open.yaml").read_text(encoding="utf-8")
+    broken.write_text(re.sub(r"^max_steps: .*$", "max_steps: many", whole, flags=re.MULTILINE), encoding="utf-8")
+    line = broken.read_text(encoding="utf-8").splitlines().index("max_steps: many") + 1
     message = milepost("tasks", "show", broken).one_paragraph()
-    assert str(broken) in message
+    assert f"{broken}:{line}" in message
     assert "max_steps" in message
-    assert "5" in message  # its line
 
 
 def test_missing_task_file_is_named(milepost: Run, tmp_path: Path):
