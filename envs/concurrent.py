@@ -18,8 +18,8 @@ StepResult = tuple[Observation, float, bool, bool, dict[str, Any]]
 def reset_many(envs: Sequence[MilepostEnv], seeds: Sequence[int | None]) -> list[ResetResult]:
     """Reset every environment with its seed, concurrently.
 
-    A machine failure of one does not take the others with it: its observation is blank and its `info["failure"]` says
-    what failed; that environment needs another reset before it can step.
+    A machine failure of one does not take the others with it: its observation is blank, its `info["failure"]` says what
+    failed, and its first step, whatever the action, ends the episode with `truncated=True` and that failure.
 
     Args:
         envs: distinct environments.
@@ -37,7 +37,7 @@ def reset_many(envs: Sequence[MilepostEnv], seeds: Sequence[int | None]) -> list
         try:
             return await env.areset(seed=seed)
         except SandboxError as error:
-            return env.failed_reset(error)
+            return env.begin_failed(error)
 
     async def reset_all() -> list[ResetResult]:
         return await asyncio.gather(*(reset_one(e, s) for e, s in zip(envs, seeds, strict=True)))

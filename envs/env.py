@@ -73,6 +73,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         self._reset_timeout_s = reset_timeout_s
         self._episode: Episode | None = None
         self._instance: TaskInstance | None = None
+        self._stillborn: SandboxError | None = None
         self._over = True
 
     @property
@@ -140,7 +141,11 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
     async def astep(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """`step` as a coroutine, to be run on the browser thread."""
         began = time.perf_counter()
-        episode = self.require_episode()
+        self.require_episode()
+        episode, stillborn = self._episode, self._stillborn
+        if stillborn is not None:
+            return self._failed(stillborn, action, began)
+        assert episode is not None
         try:
             async with asyncio.timeout(self._step_timeout_s):
                 return await self._act(episode, action, began)
@@ -184,15 +189,15 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         """The same for `reset`, which may try twice."""
         return 2 * self._reset_timeout_s + _BACKSTOP_S
 
-    def require_episode(self) -> Episode:
-        """Return the episode under way; raise `gymnasium.error.ResetNeeded` if there is none."""
-        if self._episode is None or self._over:
+    def require_episode(self) -> None:
+        """Raise `gymnasium.error.ResetNeeded` unless `step` may be called."""
+        if self._over:
             raise gymnasium.error.ResetNeeded("no episode is under way: call reset() before step()")
-        return self._episode
 
-    def failed_reset(self, error: SandboxError) -> tuple[Observation, dict[str, Any]]:
-        """Return what stands for a reset that the machine failed: a blank observation, and the failure in its info."""
+    def begin_failed(self, error: SandboxError) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode that the machine failed at its reset: a blank observation; its first step is its last."""
         observation, _, _, _, info = self._failed(error, "", time.perf_counter())
+        self._stillborn, self._over = error, False
         return observation, info
 
     def _draw_seed(self, seed: int | None, options: Mapping[str, Any] | None) -> int:
@@ -268,7 +273,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
     def _failed(
         self, error: SandboxError, action: str, began: float
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        self._over = True
+        self._over, self._stillborn = True, None
         observation = build_observation(
             goal=self.instance.goal,
             snapshot=None,
@@ -279,7 +284,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         return observation, 0.0, False, True, info | {"failure_message": str(error)}
 
     async def _end_episode(self, *, discard: bool = False) -> None:
-        episode, self._episode, self._over = self._episode, None, True
+        episode, self._episode, self._stillborn, self._over = self._episode, None, None, True
         if episode is not None:
             await episode.close(discard=discard)
 

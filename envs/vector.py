@@ -51,7 +51,6 @@ class MilepostVectorEnv(VectorEnv[VectorObservation, Sequence[str], NDArray[Any]
         """Begin an episode in each environment: `seed`, `seed + 1`, ... for a whole number, or one seed each.
 
         Raises:
-            SandboxError: the machine failed for one of them, twice in a row.
             ValueError: the number of seeds is not `num_envs`.
         """
         if options:
@@ -64,7 +63,7 @@ class MilepostVectorEnv(VectorEnv[VectorObservation, Sequence[str], NDArray[Any]
         else:
             seeds = list(seed)
         results = reset_many(self.envs, seeds)
-        self._ended[:] = [info["failure"] is not None for _, info in results]
+        self._ended[:] = False
         infos: dict[str, Any] = {}
         for i, (_, info) in enumerate(results):
             infos = self._add_info(infos, info, i)
@@ -94,7 +93,7 @@ class MilepostVectorEnv(VectorEnv[VectorObservation, Sequence[str], NDArray[Any]
         for i, (observation, info) in zip(
             fresh, reset_many([self.envs[i] for i in fresh], [None] * len(fresh)), strict=True
         ):
-            observations[i], truncated[i] = observation, info["failure"] is not None
+            observations[i] = observation
             infos = self._add_info(infos, info, i)
         self._ended = terminated | truncated
         return self._batched(observations), rewards, terminated, truncated, infos
