@@ -1,7 +1,7 @@
 """A milestone as a task file writes it: common keys, and the detector's own beside them.
 
-Either `catalogue: NAME` (which brings a default reward) or `detector: KIND` (then `reward` is required); the rest of the keys
-are the detector's. In the model the detector's part is one field, `spec`.
+Either `catalogue: NAME` (which brings a default reward) or `detector: KIND` (then `reward` is required); the rest of
+the keys are the detector's. In the model the detector's part is one field, `spec`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The parameters of a task: what can be drawn, and how an episode's seed draws it.
 
-Parameters are drawn in the order of their declaration from one `numpy` generator, so that a seed names an instance for ever; adding one
-at the end leaves the earlier ones as they were.
+Parameters are drawn in the order of their declaration from one `numpy` generator, so that a seed names an instance for
+ever; adding one at the end leaves the earlier ones as they were.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Parameter(BaseModel):
     Attributes:
         choice: one of these values, all equally likely.
         integer: lowest and highest whole number, both included.
-        decimal: lowest and highest number, both included, and the number of decimal places (0 to 9); the value is a string with
-            exactly that many places, such as "17.50".
+        decimal: lowest and highest number, both included, and the number of decimal places (0 to 9); the value is a
+            string with exactly that many places, such as "17.50".
         sample: one or several distinct values out of a list.
         template: a text with earlier parameters in it; nothing is drawn.
     """
@@ -78,7 +78,8 @@ class Parameter(BaseModel):
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"expected exactly one of choice, integer, decimal, sample, template, got {' and '.join(given) or 'none'}"
+                "expected exactly one of choice, integer, decimal, sample, template, got "
+                f"{' and '.join(given) or 'none'}"
             )
         if self.integer is not None and self.integer[0] > self.integer[1]:
             raise ValueError(f"expected integer: [lowest, highest], got {list(self.integer)}; swap them")

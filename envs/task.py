@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import fsum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, NoReturn, Self
@@ -206,7 +207,7 @@ class Task(BaseModel):
                 )
                 for near_miss in self.near_miss
             ),
-            max_reward=sum(m.reward for m in milestones if m.reward > 0 and not m.forbidden),
+            max_reward=fsum(m.reward for m in milestones if m.reward > 0 and not m.forbidden),
         )
 
 
@@ -253,8 +254,8 @@ def load_tasks(path_or_glob: str | Path) -> list[Task]:
             key = (task.name, task.version)
             if key in seen:
                 raise TaskError(
-                    f"{path}:{document.line_of(('name',))}: the task {task.name!r} of version {task.version} is also in {seen[key]}; "
-                    "rename one or raise its version"
+                    f"{path}:{document.line_of(('name',))}: the task {task.name!r} of version {task.version} is also "
+                    f"in {seen[key]}; rename one or raise its version"
                 )
             seen[key] = path
             tasks.append(task)
@@ -294,7 +295,13 @@ def _explain(problem: Any, location: tuple[str | int, ...]) -> str:
         case "value_error":
             return f"{where}: {context['error']}"
         case _:
-            return f"{where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}, got {problem['input']!r:.120}; change it accordingly"
+            message = problem["msg"][:1].lower() + problem["msg"][1:]
+            return f"{where}: {message}, got {_short(problem['input'])}; change it accordingly"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:

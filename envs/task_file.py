@@ -1,7 +1,7 @@
 """YAML with line numbers: plain data out of a task file, and where each part of it stands.
 
-Only what JSON could say is read (plus comments): no tags, no merge keys, no repeated keys. Size, depth and the number of values are
-bounded, so that a file cannot blow up through its aliases.
+Only what JSON could say is read (plus comments): no tags, no merge keys, no repeated keys. Size, depth and the number
+of values are bounded, so that a file cannot blow up through its aliases.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Document:
     Attributes:
         data: plain data: dicts, lists, texts, numbers, booleans, None.
         path: the file.
-        lines: line number (from 1) of each part, by the keys and indices that lead to it; of a mapping's entry, its key's.
+        lines: line number (from 1) of each part, by the keys and indices that lead to it; an entry of a
+            mapping stands where its key does.
     """
 
     data: Any
@@ -149,8 +150,8 @@ def matching_files(path_or_glob: str | Path) -> list[Path]:
         found = sorted(Path(name) for name in glob.glob(str(path_or_glob), recursive=True) if Path(name).is_file())
     if not found:
         raise TaskError(
-            f"expected task files at {path_or_glob}, found none (looked from {Path.cwd()}); give the path of a .yaml file, a folder, or a "
-            'pattern in quotes such as "tasks/*.yaml"'
+            f"expected task files at {path_or_glob}, found none (looked from {Path.cwd()}); give the path of a .yaml "
+            'file, a folder, or a pattern in quotes such as "tasks/*.yaml"'
         )
     return found
 

@@ -16,7 +16,8 @@ class CatalogueEntry:
         description: one line for people.
         reward: what it pays unless the task says otherwise.
         kinds: detector kinds that may recognise it, the default first.
-        presets: fields of the default kind's detector that differ from the detector's own defaults; a task may override them.
+        presets: fields of the default kind's detector that differ from the detector's own defaults; a task may override
+            them.
     """
 
     category: str

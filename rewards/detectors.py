@@ -1,6 +1,7 @@
 """Every detector, as one discriminated union on `kind`.
 
-Each is a pure function of a `Moment`, so that a recorded episode re-scores to the same numbers. Texts may hold `{parameter}`; see `templates`.
+Each is a pure function of a `Moment`, so that a recorded episode re-scores to the same numbers. Texts may hold
+`{parameter}`; see `templates`.
 """
 
 from __future__ import annotations

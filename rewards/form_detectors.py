@@ -148,7 +148,8 @@ class Clicked(Spec):
 class SubmitDialog(StateSpec):
     """After a trusted submit (in this step or an earlier one) a dialog appears.
 
-    The dialog is an element of role dialog or alertdialog that was not there before, or a JavaScript dialog of this step.
+    The dialog is an element of role dialog or alertdialog that was not there before, or a JavaScript dialog of this
+    step.
 
     Attributes:
         submit_name: name of the button that submits; if absent, any submitted form or clicked button will do.
@@ -166,11 +167,14 @@ class SubmitDialog(StateSpec):
     def _submitted(self, history: tuple[Event, ...]) -> bool:
         named = bool(self.submit_name or self.submit_name_contains or self.submit_name_pattern)
         for event in history:
-            if isinstance(event, Submit) and not named:
+            if not named and (isinstance(event, Submit) or (isinstance(event, Click) and event.role == "button")):
                 return True
-            if isinstance(event, Submit) or (isinstance(event, Click) and (named or event.role == "button")):
-                if text_matches(event.name, self.submit_name, self.submit_name_contains, self.submit_name_pattern):
-                    return True
+            if (
+                named
+                and isinstance(event, Submit | Click)
+                and text_matches(event.name, self.submit_name, self.submit_name_contains, self.submit_name_pattern)
+            ):
+                return True
         return False
 
     def _says(self, said: str) -> bool:
@@ -236,7 +240,7 @@ class ToggleChanged(StateSpec):
         return None
 
     def detect(self, moment: Moment) -> Evidence | None:
-        """Return evidence if a toggle that was in the other state was brought to this one by trusted input in this step."""
+        """Return evidence if trusted input of this step brought a toggle from the other state to this one."""
         if moment.previous is None:
             return None
         opposite = self.model_copy(update={"checked": not self.checked})

@@ -1,18 +1,20 @@
 """The ledger: one JSON Lines file per episode, from which its rewards can be computed again.
 
-    {"record": "header", "format": 1, "task": "expense-form", "version": 0, "seed": 7, "parameters": {...}, "milestones": [...]}
+    {"record": "header", "format": 1, "task": "expense-form", "version": 0, "seed": 7, "parameters": {}, ...}
     {"record": "step", "step": 0, "action": "", "error": "", "events": [...], "snapshot": {...}, "reward": {...}}
     {"record": "step", "step": 1, ...}
     {"record": "footer", "stop_reason": "success", "total": 1.5, "success": true, "failure": null}
 
-The milestones lie in the header with their detectors' texts filled in, so that a ledger needs nothing else to be re-scored. Each line is
-flushed when written; a process that dies leaves at worst half a line, which `read_ledger` passes over.
+The milestones lie in the header with their detectors' texts filled in, so that a ledger needs nothing else to be
+re-scored. Each line is flushed when written; a process that dies leaves at worst half a line, which
+`read_ledger` passes over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,10 +24,9 @@ from pydantic import ValidationError
 from ..sandbox.errors import RewardError, RunError
 from ..sandbox.events import Event, event_from_json, event_to_json
 from ..sandbox.snapshot import Snapshot, snapshot_from_json, snapshot_to_json
-from .detectors import DETECTOR_ADAPTER
-from .spec import BoundDetector
+from .records_json import milestone_from_json, milestone_to_json, reward_from_json
 from .tracker import Tracker
-from .types import Evidence, Milestone, MilestoneResult, Moment, Source, StepReward, TierScore
+from .types import Milestone, Moment, StepReward
 
 FORMAT = 1
 
@@ -100,7 +101,7 @@ class LedgerWriter:
         milestones: Sequence[Milestone],
     ) -> None:
         self.path = Path(path)
-        self._total = 0.0
+        self._rewards: list[float] = []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = self.path.open("wb")
@@ -115,7 +116,7 @@ class LedgerWriter:
                     "version": version,
                     "seed": seed,
                     "parameters": dict(parameters),
-                    "milestones": [_milestone_to_json(milestone) for milestone in milestones],
+                    "milestones": [milestone_to_json(milestone) for milestone in milestones],
                 }
             )
         except BaseException:
@@ -135,7 +136,8 @@ class LedgerWriter:
             RunError: the file cannot be written.
             RewardError: something is not JSON-ready.
         """
-        self._total += reward.total or 0.0
+        if reward.total is not None:
+            self._rewards.append(reward.total)
         self._write(
             {
                 "record": "step",
@@ -152,7 +154,7 @@ class LedgerWriter:
         """Write how the episode ended, and close the file. Does nothing if it is closed already."""
         if self._file.closed:
             return
-        footer = {"stop_reason": stop_reason, "total": self._total, "success": success, "failure": failure}
+        footer = {"stop_reason": stop_reason, "total": fsum(self._rewards), "success": success, "failure": failure}
         try:
             self._write({"record": "footer", **footer})
         finally:
@@ -178,8 +180,8 @@ class LedgerWriter:
 
     def _unwritable(self, error: OSError) -> RunError:
         return RunError(
-            f"cannot write the ledger {self.path}: {error.strerror or error}; free some disk space, make the folder writable, "
-            "or choose another one"
+            f"cannot write the ledger {self.path}: {error.strerror or error}; free some disk space, make the folder "
+            "writable, or choose another one"
         )
 
 
@@ -220,7 +222,7 @@ def read_ledger(path: Path | str) -> Ledger:
     try:
         header = records[0]
         milestones = header["milestones"]
-        written = [_milestone_from_json(m) for m in milestones]
+        written = [milestone_from_json(m) for m in milestones]
         return Ledger(
             header=LedgerHeader(
                 task=header["task"],
@@ -276,7 +278,7 @@ def rescore(path: Path | str, milestones: Sequence[Milestone] | None = None) -> 
         _compare(path, step, reward)
         rewards.append(reward)
         previous = step.snapshot
-    total = sum(reward.total for reward in rewards if reward.total is not None)
+    total = fsum(reward.total for reward in rewards if reward.total is not None)
     if ledger.footer is not None and ledger.footer.total != total:
         raise RewardError(f"{path}: the footer says a total of {ledger.footer.total}, the steps re-score to {total}")
     return rewards
@@ -304,35 +306,6 @@ def _ids(reward: StepReward) -> str:
     return ", ".join(result.id for result in reward.milestones) or "none"
 
 
-def _milestone_to_json(milestone: Milestone) -> dict[str, Any]:
-    detector = milestone.detector
-    return {
-        "id": milestone.id,
-        "description": milestone.description,
-        "reward": milestone.reward,
-        "after": milestone.after,
-        "forbidden": milestone.forbidden,
-        "ends_episode": milestone.ends_episode,
-        "source": milestone.source,
-        "detector": detector.spec.model_dump(mode="json") if isinstance(detector, BoundDetector) else None,
-    }
-
-
-def _milestone_from_json(data: Mapping[str, Any]) -> Milestone | None:
-    if data["detector"] is None:
-        return None
-    return Milestone(
-        id=data["id"],
-        description=data["description"],
-        detector=BoundDetector(spec=DETECTOR_ADAPTER.validate_python(data["detector"])),
-        reward=data["reward"],
-        after=tuple(data["after"]),
-        forbidden=data["forbidden"],
-        ends_episode=data["ends_episode"],
-        source=Source(data["source"]),
-    )
-
-
 def _step_from_json(data: Mapping[str, Any]) -> LedgerStep:
     return LedgerStep(
         step=data["step"],
@@ -340,19 +313,7 @@ def _step_from_json(data: Mapping[str, Any]) -> LedgerStep:
         error=data["error"],
         events=tuple(event_from_json(event) for event in data["events"]),
         snapshot=snapshot_from_json(data["snapshot"]),
-        reward=_reward_from_json(data["reward"]),
-    )
-
-
-def _reward_from_json(data: Mapping[str, Any]) -> StepReward:
-    return StepReward(
-        total=data["total"],
-        milestones=tuple(
-            MilestoneResult(id=result["id"], reward=result["reward"], evidence=Evidence(**result["evidence"]))
-            for result in data["milestones"]
-        ),
-        tiers=tuple(TierScore(**{**tier, "tier": Source(tier["tier"])}) for tier in data["tiers"]),
-        shaping=data["shaping"],
+        reward=reward_from_json(data["reward"]),
     )
 
 

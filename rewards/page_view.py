@@ -1,4 +1,4 @@
-"""Questions that detectors ask of a snapshot and of the events: texts, paths, and what belongs to the current document."""
+"""What detectors ask of a snapshot and of the events: texts, paths, and what belongs to the current document."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ _FIELDS = frozenset({"searchbox", "textbox", "combobox"})
 class ResultsRendered(StateSpec):
     """A search was carried out by trusted input and its results are there.
 
-    Results that were on the page already count when the search was submitted in this very step; those that come later than the
-    search count when they appear.
+    Results that were on the page already count when the search was submitted in this very step; those that come later
+    than the search count when they appear.
 
     Attributes:
         query: the text that must have been searched: it stands in a search field, or in the URL's query.
@@ -81,7 +81,7 @@ class ResultsRendered(StateSpec):
         return max(counts.values(), default=0)
 
     def holds(self, moment: Moment) -> Evidence | None:
-        """Return evidence if results of the right query are on the page, and some search was submitted in the episode."""
+        """Return evidence if results of the right query are on the page, and the agent has touched it."""
         if not any(isinstance(event, Submit | Click | Input) for event in moment.history) or not self._right_query(
             moment
         ):

@@ -1,12 +1,12 @@
 """What every detector has in common: filled templates, text matching, and what "caused in this episode" means.
 
-A detector is written as a pydantic model (`Spec`) whose texts may hold `{parameter}`; `build` fills them for one episode and
-returns a pure function of a `Moment`. Two families:
+A detector is written as a pydantic model (`Spec`) whose texts may hold `{parameter}`; `build` fills them for one
+episode and returns a pure function of a `Moment`. Two families:
 
 * **Event** detectors fire on events of the step (a click, a download, an answer).
-* **State** detectors (`StateSpec`) fire when their condition holds now and did not hold at the end of the step before. Nothing that
-  is merely still true is paid for, and step 0 (the reset) pays nothing. `held_at_reset` tells the tracker that a condition was
-  there before the agent did anything.
+* **State** detectors (`StateSpec`) fire when their condition holds now and did not hold at the end of the step before.
+  Nothing that is merely still true is paid for, and step 0 (the reset) pays nothing. `held_at_reset` tells the tracker
+  that a condition was there before the agent did anything.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def _check_jmespath(expression: str) -> str:
     uses = fill(expression, dict.fromkeys(names, _SENTINEL), Style.JMESPATH).count(jmespath_literal(_SENTINEL))
     if _literals(parsed).count(_SENTINEL) != uses:
         raise ValueError(
-            f"{expression!r} puts a {{parameter}} inside quotes; values bring their own quotes there, so write [?name == {{name}}]"
+            f"{expression!r} puts a {{parameter}} inside quotes; values bring their own quotes there, so write "
+            "[?name == {name}]"
         )
     return expression
 
@@ -98,8 +99,9 @@ def ask(expression: str, state: Mapping[str, Any]) -> Any:
         return jmespath.search(expression, state)
     except JMESPathError as error:
         raise RewardError(
-            f"the query {expression!r} cannot be evaluated: {error}. It expects other keys than the application's state has ({', '.join(sorted(state)) or 'none'}); mend the query, "
-            "or let the application always report those keys"
+            f"the query {expression!r} cannot be evaluated: {error}. The application's state has the keys "
+            f"{', '.join(sorted(state)) or '(none)'}; mend the query, or let the application always "
+            "report what it asks for"
         ) from error
 
 

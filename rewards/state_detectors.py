@@ -18,7 +18,8 @@ class ServerState(StateSpec):
 
     Attributes:
         query: JMESPath over the state.
-        equals: the expected answer; numbers equal the numeric strings that mean them. If absent, anything truthy will do.
+        equals: the expected answer; numbers equal the numeric strings that mean them. If absent, anything truthy
+            will do.
     """
 
     kind: Literal["server_state"] = "server_state"
@@ -78,7 +79,7 @@ class Answer(Spec):
 
 
 def number_in(text: str) -> Decimal | None:
-    """Return the number that a text is, currency sign, percent sign and thousands separators aside; None if it is not one."""
+    """Return the number that a text is, currency, percent and thousands signs aside; None if it is not one."""
     plain = text.strip().strip("$€£%").strip().replace(",", "").replace("\u00a0", "").replace(" ", "")
     try:
         number = Decimal(plain)
@@ -88,7 +89,7 @@ def number_in(text: str) -> Decimal | None:
 
 
 def same_value(found: Any, expected: Any) -> bool:
-    """Tell whether two JSON-like values are equal; a number equals the numeric string that means it, a boolean only a boolean."""
+    """Tell whether two JSON-like values are equal; a number equals the numeric string that means it."""
     if isinstance(found, bool) or isinstance(expected, bool):
         return found is expected
     if isinstance(found, int | float) or isinstance(expected, int | float):

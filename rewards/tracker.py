@@ -3,13 +3,15 @@
 The rules, each tested:
 
 1. A milestone pays once per episode, whatever happens later.
-2. Step 0, the reset, pays nothing. A condition that already held there is *not an achievement*: without prerequisites the milestone is
-   barred for the episode (leaving a page and coming back earns nothing); with prerequisites it can still be reached, by a
-   transition after they were.
-3. `after` is a partial order: a milestone can fire only at a step at whose end all its prerequisites are reached. Those that fire in the
-   same step are resolved in that order. What happened too early is not remembered: it must happen again.
+2. Step 0, the reset, pays nothing. A condition that already held there is no achievement: without prerequisites the
+   milestone is barred for the episode (leaving a page and coming back earns nothing); with prerequisites it can still
+   be reached, by a transition after they were.
+3. `after` is a partial order: a milestone can fire only at a step at whose end all its prerequisites are reached. Those
+   that fire in the same step are resolved in that order. What happened too early is not remembered: it must happen
+   again.
 4. The order of declaration never changes what is reached or paid, only the numbering of the frontier's bits.
-5. A forbidden milestone's reward (zero or negative) is paid too, but it counts neither towards progress nor towards the largest reward.
+5. A forbidden milestone's reward (zero or negative) is paid too, but it counts neither towards progress nor towards the
+   largest reward.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
+from math import fsum
 from typing import Protocol, runtime_checkable
 
 from ..sandbox.errors import RewardError, TaskError
@@ -99,7 +102,7 @@ class Tracker:
     @property
     def max_reward(self) -> float:
         """Sum of all positive rewards: what a perfect episode earns."""
-        return sum(self._gains.values())
+        return fsum(self._gains.values())
 
     @property
     def progress(self) -> float:
@@ -108,7 +111,7 @@ class Tracker:
             return 0.0
         if self._gains.keys() <= self._reached:
             return 1.0
-        return sum(reward for name, reward in self._gains.items() if name in self._reached) / self.max_reward
+        return fsum(reward for name, reward in self._gains.items() if name in self._reached) / self.max_reward
 
     @property
     def fault(self) -> bool:
@@ -131,7 +134,8 @@ class Tracker:
         expected = 0 if self._last_step is None else self._last_step + 1
         if moment.step != expected:
             raise RewardError(
-                f"expected the moment of step {expected}, got step {moment.step}; give the tracker every step once, the reset as step 0"
+                f"expected the moment of step {expected}, got step {moment.step}; give the tracker every step once, in "
+                "order, the reset as step 0"
             )
         self._last_step = moment.step
         if moment.step == 0:
@@ -152,7 +156,7 @@ class Tracker:
                 self._reached.add(milestone.id)
                 fired[milestone.id] = MilestoneResult(id=milestone.id, reward=milestone.reward, evidence=evidence)
         results = tuple(fired[milestone.id] for milestone in self.milestones if milestone.id in fired)
-        total = sum(result.reward for result in results) + 0.0
+        total = fsum(result.reward for result in results)
         return StepReward(
             total=total, milestones=results, tiers=(TierScore(tier=Source.RULE, raw=total, confidence=1.0),)
         )
