@@ -342,9 +342,9 @@ def _times(records: Sequence[MetricsRecord]) -> dict[str, Any]:
     totals = {phase: sum(row[phase] for _, row in rows) for phase in _PHASES}
     whole = sum(totals.values())
     layers = [
-        Series(label=label, points=[(x, row[phase]) for x, row in rows], css=f"t-{phase}")
+        Series(label=label, points=[(x, row[phase]) for x, row in rows if x > 0], css=f"t-{phase}")
         for phase, label in _PHASES.items()
-        if totals[phase] > 0
+        if totals[phase] > 0 and phase not in {"warm_start", "evaluate"}
     ]
 
     def chart(width: int) -> Any:

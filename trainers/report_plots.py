@@ -34,7 +34,7 @@ class Series:
 
 def percent(value: float) -> str:
     """Format a share as a whole percentage."""
-    return f"{100 * value:.0f} %"
+    return f"{100 * value:.0f}\u00a0%"
 
 
 def compact(value: float) -> str:
@@ -56,7 +56,7 @@ def line_chart(
 
     Args:
         series: the lines; one without points is left out.
-        width: of the view box, in units that are pixels at full size.
+        width: of the view box, in pixels at full size.
         height: the same.
         title: what it shows, for people who cannot see it.
         y_max: top of the vertical axis; None fits the data.
@@ -66,7 +66,7 @@ def line_chart(
     shown = [s for s in series if s.points]
     if not shown:
         return _nothing(width, height)
-    frame = _Frame.around(shown, width, height, y_max, right=150 if end_labels else 14, form=form)
+    frame = _Frame.around(shown, width, height, y_max, right=176 if end_labels else 14, form=form)
     parts = [frame.axes(form)]
     for s in sorted(shown, key=lambda s: s.strong):
         places = [(frame.x(x), frame.y(y)) for x, y in s.points]
@@ -75,10 +75,12 @@ def line_chart(
         radius = 2.6 if s.strong else 1.8
         for (x, y), (at, value) in zip(places, s.points, strict=True):
             parts.append(
-                Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="{}"/>'
-                       '<circle class="hit" cx="{:.1f}" cy="{:.1f}" r="9"><title>{}, iteration {:g}: {}</title></circle>'
-                       ).format(s.css, x, y, radius, x, y, s.label, at, form(value))
-            )  # fmt: skip
+                Markup(
+                    '<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="{}"/>'
+                    '<circle class="hit" cx="{:.1f}" cy="{:.1f}" r="9">'
+                    "<title>{}, iteration {:g}: {}</title></circle>"
+                ).format(s.css, x, y, radius, x, y, s.label, at, form(value))
+            )
     if end_labels:
         ends = _apart([frame.y(s.points[-1][1]) for s in shown], gap=17, low=frame.top + 4, high=frame.bottom)
         for s, y in zip(shown, ends, strict=True):
@@ -110,10 +112,11 @@ def stacked_bars(
             top, bottom = frame.y(floor[i] + value), frame.y(floor[i])
             floor[i] += value
             parts.append(
-                Markup('<rect class="bar {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.2f}">'
-                       "<title>{}, iteration {:g}: {}</title></rect>"
-                       ).format(s.css, frame.x(x) - bar / 2, top, bar, max(0.0, bottom - top), s.label, x, form(value))
-            )  # fmt: skip
+                Markup(
+                    '<rect class="bar {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.2f}">'
+                    "<title>{}, iteration {:g}: {}</title></rect>"
+                ).format(s.css, frame.x(x) - bar / 2, top, bar, max(0.0, bottom - top), s.label, x, form(value))
+            )
     return _svg(width, height, title, parts)
 
 
@@ -162,11 +165,15 @@ def interval_strip(stages: Sequence[tuple[str, str, float, float, float]], *, ti
     for i, (label, css, share, low, high) in enumerate(stages):
         y = 3 + row * (i + 0.5)
         parts.append(
-            Markup('<line class="interval {}" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
-                   '<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="5">'
-                   "<title>{}: {} (95 % interval {} to {})</title></circle>"
-                   ).format(css, x(low), x(high), y, y, css, x(share), y, label, percent(share), percent(low), percent(high))
-        )  # fmt: skip
+            Markup(
+                '<line class="interval {}" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
+                '<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="5">'
+                "<title>{}: {} (95 % interval {} to {})</title></circle>"
+            ).format(
+                *(css, x(low), x(high), y, y),
+                *(css, x(share), y, label, percent(share), percent(low), percent(high)),
+            )
+        )
     return _svg(int(width), int(height), title, parts)
 
 
@@ -201,7 +208,7 @@ class _Frame:
         left = 14 + 7.5 * max(len(form(t)) for t in _ticks(y_high))
         slot = (width - right - left) / max(1, bars)
         return cls(
-            left=left, right=width - right, top=12, bottom=height - 30, x_low=min(xs), x_high=max(xs), y_high=y_high,
+            left=left, right=width - right, top=12, bottom=height - 44, x_low=min(xs), x_high=max(xs), y_high=y_high,
             slot=slot if bars else 0.0,
         )  # fmt: skip
 
@@ -216,13 +223,19 @@ class _Frame:
 
     def axes(self, form: Callable[[float], str]) -> Markup:
         parts = [
-            Markup('<line class="grid" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
-                   '<text class="tick" text-anchor="end" x="{:.1f}" y="{:.1f}">{}</text>'
-                   ).format(self.left, self.right, self.y(t), self.y(t), self.left - 8, self.y(t) + 4.5, form(t))
+            Markup(
+                '<line class="grid" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'
+                '<text class="tick" text-anchor="end" x="{:.1f}" y="{:.1f}">{}</text>'
+            ).format(self.left, self.right, self.y(t), self.y(t), self.left - 8, self.y(t) + 4.5, form(t))
             for t in _ticks(self.y_high)
-        ]  # fmt: skip
+        ]
         room = max(2, int((self.right - self.left) / 60))
         step = max(1, math.ceil((self.x_high - self.x_low) / room))
+        parts.append(
+            Markup('<text class="tick" text-anchor="end" x="{:.1f}" y="{:.1f}">iteration</text>').format(
+                self.right, self.bottom + 39
+            )
+        )
         at = self.x_low
         while at <= self.x_high:
             parts.append(

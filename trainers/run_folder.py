@@ -407,7 +407,8 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is not a run folder: it has no config.yaml (it holds {holds}). It is something else or "
                        "half-made: choose another run folder, or remove this one.") from error  # fmt: skip
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RunError(f"{path / 'config.yaml'} cannot be read: {error}. Restore it, or remove the folder.") from error
+        reason = " ".join(str(error).split())
+        raise RunError(f"{path / 'config.yaml'} cannot be read: {reason}. Restore it, or remove the folder.") from error
     if not isinstance(config, dict) or not isinstance(config.get("seed"), int):
         raise RunError(f"{path / 'config.yaml'} is not a run's configuration (expected a mapping with an integer "
                        "`seed`). Restore it, or remove the folder and start anew.")  # fmt: skip

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from milepost.sandbox.errors import RunError
-from milepost.trainers.metrics import MetricsWriter, TaskEvaluation, write_evaluation
-from milepost.trainers.report import Example, ExampleMilestone, ExampleStep, build_report, save_example
+from milepost.trainers.metrics import MetricsWriter, Stage, TaskEvaluation, write_evaluation
+from milepost.trainers.report import LABELS, Example, ExampleMilestone, ExampleStep, build_report, save_example
 from milepost.trainers.run_folder import RunFolder
 
 TASKS = {
@@ -23,7 +23,7 @@ TASKS = {
     "report-download": ["reports_opened", "report_found", "file_created", "hash_matches"],
     "library-search": ["query_filled", "results_shown", "entry_opened"],
 }
-HELD_OUT = {
+HELD_OUT: dict[Stage, dict[str, int]] = {
     "untrained": {"expense-form": 0, "report-download": 3, "library-search": 1},
     "warm_start": {"expense-form": 17, "report-download": 38, "library-search": 29},
     "trained": {"expense-form": 58, "report-download": 64, "library-search": 62},
@@ -54,12 +54,14 @@ def drawn_page(text: str) -> bytes:
 
 
 def step(action: str, *, milestone: tuple[str, float, str] | None = None, error: str = "") -> ExampleStep:
-    reached = () if milestone is None else (ExampleMilestone(id=milestone[0], reward=milestone[1], evidence=milestone[2]),)
+    reached = []
+    if milestone is not None:
+        reached.append(ExampleMilestone(id=milestone[0], reward=milestone[1], evidence=milestone[2]))
     return ExampleStep(
         action=action,
         observation='url: http://expenses.local/new\ntitle: New expense\n[1] textbox "Amount"\n[2] button "Submit"',
         reward=milestone[1] if milestone else 0.0,
-        milestones=reached,
+        milestones=tuple(reached),
         error=error,
     )
 
@@ -81,7 +83,7 @@ def early_and_late() -> tuple[Example, Example]:
             step('fill("Amount", "48.20")', milestone=("amount_filled", 0.2, "the field “Amount” holds 48.20")),
             step('select("Category", "Travel")', milestone=("category_chosen", 0.2, "“Category” is Travel")),
             step('fill("Note", "train to Lyon")'),
-            step('click("Submit")', milestone=("submitted", 0.6, "a trusted click on “Submit”; the server holds 1 new expense")),
+            step('click("Submit")', milestone=("submitted", 0.6, "clicked “Submit”; the server holds 1 more")),
             step('click("OK")', milestone=("confirmed", 0.5, "the banner “Expense filed” is shown")),
         ),
     )  # fmt: skip
@@ -122,12 +124,16 @@ def synthetic_run(path: Path, *, iterations: int = 20, tensorboard: bool = False
         tasks = {}
         for task, n in successes.items():
             ids = TASKS[task]
-            rates = {m: n / 64 + (1 - n / 64) * (1 - (j + 1) / len(ids)) * 0.7 for j, m in enumerate(ids)}
+            reached = {m: n / 64 + (1 - n / 64) * (1 - (j + 1) / len(ids)) * 0.7 for j, m in enumerate(ids)}
             tasks[task] = TaskEvaluation(
-                episodes=64, successes=n, mean_reward_fraction=0.2 + 0.8 * n / 64, mean_steps=9.5 - 5 * n / 64, milestones=rates
-            )  # fmt: skip
+                episodes=64,
+                successes=n,
+                mean_reward_fraction=0.2 + 0.8 * n / 64,
+                mean_steps=9.5 - 5 * n / 64,
+                milestones=reached,
+            )
         write_evaluation(folder, stage, tasks)
-    for label, example in zip(("early", "late"), early_and_late(), strict=True):
+    for label, example in zip(LABELS, early_and_late(), strict=True):
         pictures = [drawn_page(f"New expense: {s.error or s.action}") for s in example.steps]
         save_example(folder, label, example, screenshots=pictures)
     folder.mark("finished", wall_s=571.0)
@@ -148,3 +154,132 @@ class Page(html.parser.HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += f" {data}"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return build_report(synthetic_run(tmp_path_factory.mktemp("report") / "run")).read_text("utf-8")
+
+
+def test_the_three_numbers_and_their_intervals_are_there(report: str) -> None:
+    text = " ".join(Page(report).text.replace("\xa0", " ").split())
+    assert "Held-out success went from 2 % to 96 % in 10 minutes" in text
+    assert "4 of 192 episodes solved; 95 % interval 1 % to 5 %" in text
+    assert "84 of 192 episodes solved; 95 % interval 37 % to 51 %" in text
+    assert "184 of 192 episodes solved; 95 % interval 92 % to 98 %" in text
+    assert "+52 points" in text
+    assert "91 % 81 % to 96 % 58 of 64" in text  # expense-form after GRPO
+    assert "17 of 160 groups were dead" in text
+
+
+def test_every_milestone_and_both_episodes_are_shown(report: str) -> None:
+    page = Page(report)
+    for ids in TASKS.values():
+        for milestone in ids:
+            assert milestone in page.text
+    assert "Before training" in page.text
+    assert "After GRPO" in page.text
+    assert "the banner “Expense filed” is shown" in page.text
+    assert "no element is named “Send”" in page.text
+    images = [a["src"] or "" for tag, a in page.elements if tag == "img"]
+    assert len(images) == 8  # nine pictures, of which one repeats the page before
+
+
+def test_it_is_one_file_that_loads_nothing(report: str) -> None:
+    for tag, attributes in Page(report).elements:
+        assert tag not in {"script", "link", "iframe", "object"}
+        for name in ("src", "href", "action", "xlink:href"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+        assert not any(name.startswith("on") for name in attributes)
+    assert "url(" not in report
+    assert "@import" not in report
+    assert "default-src 'none'" in report
+
+
+def test_screenshots_are_made_small(report: str) -> None:
+    for source in re.findall(r'src="data:image/\w+;base64,([^"]+)"', report):
+        data = base64.b64decode(source)
+        assert len(data) < 60_000
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.width == 640
+
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'></pre></style>{{ 7 * 7 }}"
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", {**CONFIG, "model": HOSTILE}, seed=0)
+    with MetricsWriter(folder, tensorboard=False) as metrics:
+        metrics.log(1, {
+            "train/success": 0.5, f"train/success/{HOSTILE}": 0.5, "train/<script>alert(3)<": 1.0,
+            f"milestone/task/{HOSTILE.replace('/', '')}": 0.5,
+        })  # fmt: skip
+    result = TaskEvaluation(
+        episodes=4, successes=1, mean_reward_fraction=0.5, mean_steps=3.0, milestones={HOSTILE: 0.5}
+    )  # fmt: skip
+    write_evaluation(folder, "untrained", {HOSTILE: result})
+    hostile_step = ExampleStep(
+        action=HOSTILE, observation=HOSTILE, reward=None, error=HOSTILE,
+        milestones=(ExampleMilestone(id=HOSTILE, reward=0.25, evidence=HOSTILE),),
+    )  # fmt: skip
+    example = Example(
+        task=HOSTILE, seed=1, goal=HOSTILE, total=0.25, success=False, when=HOSTILE, steps=(hostile_step,)
+    )
+    save_example(folder, "early", example)
+    source = build_report(folder).read_text("utf-8")
+    page = Page(source)
+    assert not [tag for tag, _ in page.elements if tag in {"script", "img"}]
+    assert not [a for _, a in page.elements if any(name.startswith("on") for name in a)]
+    assert page.text.count("<script>alert(1)</script>") >= 8
+    assert "{{ 7 * 7 }}" in page.text
+    assert source.count("</style>") == 1
+
+
+def test_a_run_just_begun_has_a_report(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", CONFIG, seed=3)
+    page = Page(build_report(folder.path).read_text("utf-8"))
+    assert "0 iterations so far" in page.text
+    assert "not measured in this run" in page.text
+
+
+def test_a_single_iteration_and_a_fall_are_shown(tmp_path: Path) -> None:
+    folder = synthetic_run(tmp_path / "run", iterations=1)
+    worse = TaskEvaluation(episodes=10, successes=0, mean_reward_fraction=0.0, mean_steps=9.0)
+    write_evaluation(folder, "trained", {"expense-form": worse})
+    text = Page(build_report(folder).read_text("utf-8")).text
+    assert "-44 points" in text
+
+
+def test_an_evaluation_without_scored_episodes_is_no_zero(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", CONFIG, seed=0)
+    lost = TaskEvaluation(episodes=0, successes=0, mean_reward_fraction=0.0, mean_steps=0.0)
+    write_evaluation(folder, "untrained", {"expense-form": lost})
+    assert "Held-out success" not in Page(build_report(folder).read_text("utf-8")).text
+
+
+def test_a_screenshot_outside_the_samples_or_damaged_is_left_out(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", CONFIG, seed=0)
+    (tmp_path / "secret.png").write_bytes(drawn_page("secret"))
+    (folder.samples_dir / "broken.png").write_bytes(b"no picture")
+    early, _ = early_and_late()
+    steps = tuple(
+        ExampleStep(action="noop()", observation="", reward=0.0, screenshot=name)
+        for name in ("../../secret.png", str(tmp_path / "secret.png"), "broken.png", "absent.png")
+    )
+    save_example(folder, "early", Example(task="t", seed=0, goal=early.goal, total=0.0, success=False, steps=steps))
+    assert "<img" not in build_report(folder).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "evaluations.json", "samples/early.json"])
+def test_damage_is_named_with_its_cure(tmp_path: Path, name: str) -> None:
+    folder = RunFolder.create(tmp_path / "run", CONFIG, seed=0)
+    (folder.path / name).write_text('{"untrained": {"t": {"wrong": 1}}}\n{"iteration": 1}\n')
+    if name != "metrics.jsonl":
+        (folder.path / name).write_text('{"untrained": {"t": {"wrong": 1}}}')
+    with pytest.raises(RunError, match=r"(?s)(metrics|evaluations|early).*Remove"):
+        build_report(folder)
+
+
+def test_no_run_no_report(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run folder at"):
+        build_report(tmp_path / "nowhere")
