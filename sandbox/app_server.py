@@ -1,0 +1,309 @@
+"""Serve the bundled applications: one origin and one SQLite database per episode, one server thread per process.
+
+An episode's origin is `http://<random hex>.<app>.localhost:<port>`; Chromium resolves *.localhost to this machine by itself,
+and the Host header says which episode's database a request belongs to. An episode's requests are handled one at a time, in
+order of arrival, each as one transaction: committed when the handler returns, rolled back when it raises. So handlers
+must end their responses; endless streams are not supported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import copy
+import os
+import re
+import secrets
+import socket
+import sqlite3
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .errors import AppServerError
+
+if TYPE_CHECKING:
+    import numpy
+    import uvicorn
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+START_DEADLINE_S = 10.0
+STATE_DEADLINE_S = 5.0
+REQUEST_DEADLINE_S = 10.0
+
+
+class App(ABC):
+    """One bundled application: a schema, seeded content, an ASGI app, and what a milestone may ask of its state.
+
+    Attributes:
+        name: lower-case letters, digits and hyphens; part of the origin.
+    """
+
+    name: str
+
+    @abstractmethod
+    def create_schema(self, db: sqlite3.Connection) -> None:
+        """Create the tables (and content common to every episode) in the template database; called once per App object."""
+
+    @abstractmethod
+    def seed(self, db: sqlite3.Connection, rng: numpy.random.Generator, parameters: Mapping[str, Any]) -> None:
+        """Fill an episode's database; what the parameters name must exist afterwards."""
+
+    @abstractmethod
+    def asgi(self) -> ASGIApp:
+        """Return the ASGI application; called once. Handlers find the episode's connection as `request.state.db`."""
+
+    @abstractmethod
+    def state(self, db: sqlite3.Connection) -> dict[str, Any]:
+        """Return the server-side state as JSON-ready data."""
+
+
+class _Hosted:
+    """An App with its template database and its ASGI application, shared by all its episodes."""
+
+    def __init__(self, app: App) -> None:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", app.name):
+            raise AppServerError(f"an app's name may hold a-z, 0-9 and inner hyphens, since it is part of a host name; came {app.name!r}")
+        self.app = app
+        self.asgi = app.asgi()
+        self._lock = threading.Lock()
+        self._template = _connect()
+        app.create_schema(self._template)
+        self._template.commit()
+
+    def clone(self) -> sqlite3.Connection:
+        db = _connect()
+        with self._lock:
+            self._template.backup(db)
+        return db
+
+
+class AppInstance:
+    """One episode of one application.
+
+    Attributes:
+        origin: "http://<episode>.<app>.localhost:<port>", no trailing slash.
+        host: the origin's host and port, as `PageSession.open` takes it in `allowed_hosts`.
+    """
+
+    def __init__(self, server: AppServer, hosted: _Hosted, db: sqlite3.Connection, host: str) -> None:
+        self.host = host
+        self.origin = f"http://{host}"
+        self._server = server
+        self._hosted = hosted
+        self._db = db
+        self._lock = asyncio.Lock()
+        self._failure: str | None = None
+        self._handled = 0
+        self._state: tuple[int, dict[str, Any]] | None = None
+        self._closed = False
+
+    @property
+    def failure(self) -> str | None:
+        """What went wrong in a handler ("GET /x: ValueError: ..."), or None."""
+        return self._failure
+
+    def check(self) -> None:
+        """Raise AppServerError if a handler has failed since the episode began."""
+        if self._failure is not None:
+            raise AppServerError(f"the application {self._hosted.app.name!r} failed while handling {self._failure}")
+
+    def state(self) -> dict[str, Any]:
+        """Return the server-side state, read between two requests.
+
+        Raises:
+            AppServerError: a handler has failed since the episode began, the state cannot be read, or the server does not answer.
+        """
+        self.check()
+        if self._closed:
+            raise AppServerError("the application's episode is closed; open another one")
+        cached = self._state
+        if cached is None or cached[0] != self._handled:
+            future = asyncio.run_coroutine_threadsafe(self._read_state(), self._server.loop)
+            try:
+                cached = future.result(STATE_DEADLINE_S)
+            except TimeoutError as error:
+                future.cancel()
+                raise AppServerError(f"the application server did not answer within {STATE_DEADLINE_S:g} s") from error
+            except Exception as error:
+                raise AppServerError(f"{self._hosted.app.name!r}.state() failed: {type(error).__name__}: {error}") from error
+            self._state = cached
+        return copy.deepcopy(cached[1])
+
+    def close(self) -> None:
+        """Forget the episode: its origin answers 404 from now on, its database is gone. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._server.forget(self.host)
+        with contextlib.suppress(RuntimeError):  # the server may be closed already
+            asyncio.run_coroutine_threadsafe(self._close_db(), self._server.loop)
+
+    async def _read_state(self) -> tuple[int, dict[str, Any]]:
+        async with self._lock:
+            return self._handled, self._hosted.app.state(self._db)
+
+    async def _close_db(self) -> None:
+        async with self._lock:
+            self._db.close()
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request as one transaction (called on the server's loop)."""
+        async with self._lock:
+            if self._closed:
+                await _plain(send, 404, "this episode is over")
+                return
+            started = False
+
+            async def watched_send(message: Message) -> None:
+                nonlocal started
+                started = started or message["type"] == "http.response.start"
+                await send(message)
+
+            scope["state"] = {"db": self._db}
+            try:
+                async with asyncio.timeout(REQUEST_DEADLINE_S):
+                    await self._hosted.asgi(scope, receive, watched_send)
+                self._db.commit()
+            except Exception as error:  # whatever the application raised is its failure: recorded, typed, shown by state()
+                self._db.rollback()
+                if self._failure is None:
+                    self._failure = f"{scope['method']} {scope['path']}: {type(error).__name__}: {error}"
+                if not started:
+                    await _plain(send, 500, "the application failed")
+            finally:
+                self._handled += 1
+
+
+class AppServer:
+    """A uvicorn server on 127.0.0.1 in a thread of its own, dispatching on the Host header."""
+
+    _shared: ClassVar[AppServer | None] = None
+    _shared_lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._hosted: dict[int, _Hosted] = {}
+        self._instances: dict[str, AppInstance] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.loop = asyncio.new_event_loop()
+        self._server: uvicorn.Server | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="milepost-apps", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(START_DEADLINE_S):
+            raise AppServerError(f"the application server did not start within {START_DEADLINE_S:g} s on port {self.port}")
+
+    @classmethod
+    def shared(cls) -> AppServer:
+        """Return this process's server, starting it if there is none (or the old one was closed or forked away)."""
+        if cls._shared is not None and cls._shared._pid != os.getpid():
+            cls._shared_lock, cls._shared = threading.Lock(), None
+        with cls._shared_lock:
+            if cls._shared is None or cls._shared._closed:
+                cls._shared = cls()
+                atexit.register(cls._shared.close)
+            return cls._shared
+
+    def open(self, app: App, *, rng: numpy.random.Generator, parameters: Mapping[str, Any]) -> AppInstance:
+        """Open an episode of `app`: its database is a clone of the app's template, filled by `app.seed`.
+
+        Raises:
+            AppServerError: the server is closed, or the app's schema or seeding failed.
+        """
+        if self._closed:
+            raise AppServerError("the application server is closed; use AppServer.shared() for a new one")
+        try:
+            with self._lock:
+                hosted = self._hosted.get(id(app))
+                if hosted is None:
+                    hosted = self._hosted[id(app)] = _Hosted(app)
+            db = hosted.clone()
+            app.seed(db, rng, parameters)
+            db.commit()
+        except AppServerError:
+            raise
+        except Exception as error:
+            raise AppServerError(f"the application {app.name!r} could not be set up: {type(error).__name__}: {error}") from error
+        host = f"{secrets.token_hex(8)}.{app.name}.localhost:{self.port}"
+        instance = AppInstance(self, hosted, db, host)
+        self._instances[host] = instance
+        return instance
+
+    def forget(self, host: str) -> None:
+        """Stop answering for a host."""
+        self._instances.pop(host, None)
+
+    def close(self) -> None:
+        """Stop the server and join its thread; idempotent."""
+        if self._closed or self._pid != os.getpid():
+            return
+        for instance in list(self._instances.values()):
+            instance.close()
+        self._closed = True
+        if self._server is not None:
+            self._server.should_exit = True
+            self._server.force_exit = True
+        self._thread.join(START_DEADLINE_S)
+        atexit.unregister(self.close)
+
+    async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+        instance = self._instances.get(host)
+        if instance is None:
+            await _plain(send, 404, "no episode lives at this address")
+        else:
+            await instance.handle(scope, receive, send)
+
+    def _main(self) -> None:
+        import uvicorn
+
+        asyncio.set_event_loop(self.loop)
+        config = uvicorn.Config(
+            self._asgi,
+            lifespan="off",
+            ws="none",
+            access_log=False,
+            log_config=None,
+            log_level="critical",
+            timeout_keep_alive=600,  # a page stands still while its agent thinks; its connection should outlive that
+        )
+        server = self._server = uvicorn.Server(config)
+
+        async def serve() -> None:
+            self.loop.call_soon(self._ready.set)
+            await server.serve(sockets=[self._socket])
+
+        try:
+            self.loop.run_until_complete(serve())
+            tasks = asyncio.all_tasks(self.loop)
+            for task in tasks:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        finally:
+            self._socket.close()
+            self.loop.close()
+
+
+def _connect() -> sqlite3.Connection:
+    # One connection per episode, used by one request at a time; in memory, so an episode leaves nothing on disk.
+    db = sqlite3.connect(":memory:", check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA foreign_keys = ON")
+    return db
+
+
+async def _plain(send: Send, status: int, text: str) -> None:
+    body = f"<!doctype html><title>{status}</title><h1>{status}</h1><p>{text}</p>".encode()
+    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+__all__ = ["App", "AppInstance", "AppServer"]
