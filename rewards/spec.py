@@ -15,7 +15,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -134,7 +134,7 @@ class Spec(BaseModel):
         """
         values: dict[str, Any] = {}
         for name, info in type(self).model_fields.items():
-            style = next((m for m in info.metadata if isinstance(m, Style)), Style.PLAIN)
+            style = _style((*info.metadata, info.annotation))
             value = getattr(self, name)
             if isinstance(value, str) and style is not Style.PLAIN:
                 values[name] = fill(value, parameters, style)
@@ -188,6 +188,18 @@ class BoundDetector:
     def held_at_reset(self, moment: Moment) -> bool:
         """Tell whether the condition was there before the agent did anything."""
         return self.spec.held_at_reset(moment)
+
+
+def _style(annotations: Sequence[Any]) -> Style:
+    """Return the style that a field's annotations name, also inside `X | None`; plain if none does."""
+    found = list(annotations)
+    while found:
+        annotation = found.pop()
+        if isinstance(annotation, Style):
+            return annotation
+        if not isinstance(annotation, str):
+            found += [*get_args(annotation), *getattr(annotation, "__metadata__", ())]
+    return Style.PLAIN
 
 
 def _fill_plain(value: Any, parameters: Mapping[str, Any]) -> Any:
