@@ -204,7 +204,7 @@ class RunFolder:
             RunError: the folder cannot be written, holds something else, is in use by another process, or holds a run
                 of another configuration (the differing keys are named).
         """
-        path = Path(path).absolute()
+        path = Path(path).resolve()
         wanted = _plain({"seed": seed, **config})
         if wanted["seed"] != seed:
             raise RunError(f"the configuration says seed {wanted['seed']} but the run was asked for seed {seed}")
@@ -241,7 +241,7 @@ class RunFolder:
         Raises:
             RunError: there is no run in that folder.
         """
-        path = Path(path).absolute()
+        path = Path(path).resolve()
         if not path.exists():
             raise RunError(f"there is no run folder at {path}. Give the folder that a training run printed.")
         return cls(path, _read_config(path), resumed=True, lock=None)
@@ -365,21 +365,31 @@ _SUBFOLDERS = ("tensorboard", "trajectories", "checkpoints", "samples")
 
 
 def _lay_out(path: Path, config: dict[str, Any]) -> None:
-    """Make the whole folder beside its place, then move it there: a half-made run folder cannot come to be."""
+    """Make a new folder beside its place, then move it there, so that a kill leaves none half-made.
+
+    An empty folder that is there already (a mounted volume, say) is filled in place, its config.yaml last.
+    """
+    if path.exists():
+        _fill(path, config)
+        return
     new = Path(tempfile.mkdtemp(prefix=f".{path.name}.new-", dir=path.parent))
     try:
         new.chmod(0o755)
-        for name in _SUBFOLDERS:
-            (new / name).mkdir()
-        write_atomically(new / "config.yaml", _yaml(config))
-        folder = RunFolder(new, config, resumed=False, lock=None)
-        folder.write_json("versions.json", collect_versions())
-        folder.mark("running", wall_s=0.0)
+        _fill(new, config)
         os.rename(new, path)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
     _sync_folder(path.parent)
+
+
+def _fill(path: Path, config: dict[str, Any]) -> None:
+    for name in _SUBFOLDERS:
+        (path / name).mkdir()
+    folder = RunFolder(path, config, resumed=False, lock=None)
+    folder.write_json("versions.json", collect_versions())
+    folder.mark("running", wall_s=0.0)
+    write_atomically(path / "config.yaml", _yaml(config))
 
 
 def _take_lock(path: Path) -> int:

@@ -15,7 +15,15 @@ from PIL import Image, ImageDraw
 
 from milepost.sandbox.errors import RunError
 from milepost.trainers.metrics import MetricsWriter, Stage, TaskEvaluation, write_evaluation
-from milepost.trainers.report import LABELS, Example, ExampleMilestone, ExampleStep, build_report, save_example
+from milepost.trainers.report import (
+    LABELS,
+    Example,
+    ExampleMilestone,
+    ExampleStep,
+    build_report,
+    save_example,
+    summary_line,
+)
 from milepost.trainers.run_folder import RunFolder
 
 TASKS = {
@@ -283,3 +291,18 @@ def test_damage_is_named_with_its_cure(tmp_path: Path, name: str) -> None:
 def test_no_run_no_report(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run folder at"):
         build_report(tmp_path / "nowhere")
+
+
+def test_the_result_in_one_line(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", CONFIG, seed=0)
+    assert summary_line(folder).startswith("held-out success: not measured; report: ")
+    for stage, successes in HELD_OUT.items():
+        for_task = {
+            task: TaskEvaluation(episodes=64, successes=n, mean_reward_fraction=0.5, mean_steps=5.0)
+            for task, n in successes.items()
+        }
+        write_evaluation(folder, stage, for_task)
+    assert summary_line(folder) == (
+        "held-out success: untrained 2.1% -> after warm start 43.8% -> after GRPO 95.8% (192 episodes each); "
+        f"report: {folder.path}/report.html"
+    )

@@ -62,7 +62,11 @@ def test_a_new_folder_holds_what_a_run_needs(tmp_path: Path) -> None:
 
 def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    assert not RunFolder.create(tmp_path / "run", CONFIG, seed=0).resumed
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with RunFolder.create(tmp_path / "link", CONFIG, seed=0) as folder:
+        assert not folder.resumed
+    assert RunFolder.open(tmp_path / "run").config == {"seed": 0, **CONFIG}
+    assert sorted(os.listdir(tmp_path)) == ["link", "run"]
 
 
 def test_the_same_command_resumes(tmp_path: Path) -> None:
@@ -223,7 +227,7 @@ metrics = MetricsWriter(folder, tensorboard=False)
 start = metrics.last_iteration or 0
 for i in range(start + 1, 100_000):
     metrics.log(i, {f"train/value_{k}": float(i) for k in range(40)})
-    folder.write_json("evaluations.json", {"trained": {"t": {"i": i, "pad": "x" * 20_000}}})
+    folder.write_json("evaluations.json", {"trained": {"t": {"i": i, "pad": "x" * 1_000_000}}})
     folder.mark("running", wall_s=float(i))
     print(i, flush=True)
 """
@@ -238,6 +242,8 @@ def test_kill_9_in_the_middle_of_writing_loses_at_most_the_last_record(tmp_path:
             assert process.stdout is not None
             for _ in range(3 + 5 * round_):
                 said = int(process.stdout.readline())
+                for _ in range(15):  # whole at any instant, while the writer goes on
+                    assert RunFolder.open(path).read_json("evaluations.json")["trained"]["t"]["i"] >= said
             os.kill(process.pid, signal.SIGKILL)
             rest = process.stdout.read().split()
             said = int(rest[-1]) if rest else said
