@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from math import fsum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 from pydantic import ValidationError
@@ -104,7 +105,7 @@ class LedgerWriter:
         self._rewards: list[float] = []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = self.path.open("wb")
+            self._file: FileIO = self.path.open("wb", buffering=0)  # unbuffered: closing has nothing left to fail with
         except OSError as error:
             raise self._unwritable(error) from error
         try:
@@ -173,8 +174,9 @@ class LedgerWriter:
                 "let the application's state and the parameters hold only texts, numbers, booleans, lists and mappings"
             ) from error
         try:
-            self._file.write(line)
-            self._file.flush()
+            rest = memoryview(line)
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise self._unwritable(error) from error
 

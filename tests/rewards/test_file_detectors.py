@@ -2,7 +2,7 @@
 
 import pytest
 
-from .scenes import changed, downloaded, fires, file, page, sha
+from .scenes import changed, downloaded, file, fires, page, sha
 
 EMPTY = ([], page())
 

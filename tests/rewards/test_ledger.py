@@ -1,0 +1,228 @@
+"""A ledger replays to the same numbers, survives a kill, and shows tampering."""
+
+import os
+import stat
+
+import orjson
+import pytest
+
+from milepost.rewards.catalogue import CATALOGUE
+from milepost.rewards.detectors import DETECTOR_ADAPTER
+from milepost.rewards.ledger import LedgerWriter, read_ledger, rescore
+from milepost.rewards.tracker import Tracker
+from milepost.rewards.types import Evidence, Milestone
+from milepost.sandbox.errors import RewardError, RunError
+
+from .scenes import answered, click, downloaded, el, file, loaded, moments, page, sha, typed, went
+
+PARAMETERS = {"who": "O'Neill {x} `\\", "total": "12.50", "tags": ("a", "b")}
+SPECS = [
+    {"kind": "field_filled", "name": "Name", "value": "{who}"},
+    {"kind": "server_state", "query": "expenses[?name == {who}] | [0].amount", "equals": "{total}"},
+    {"kind": "url_loaded", "path": "/done/*", "query": {"t": "{total}"}},
+    {"kind": "file_matches", "path": "*.csv", "sha256_from": "hashes[{who}] || hashes.all"},
+    {"kind": "element_present", "name_pattern": "Hello {who}", "states": ["checked"]},
+    {"kind": "answer", "number": "{total}"},
+]
+
+
+def milestones() -> list[Milestone]:
+    return [
+        Milestone(
+            id=f"m{i}",
+            description="",
+            detector=DETECTOR_ADAPTER.validate_python(spec).build(PARAMETERS),
+            reward=0.1 * (i + 1),
+            after=("m0",) if i else (),
+        )
+        for i, spec in enumerate(SPECS)
+        if "hashes[" not in str(spec)
+    ]
+
+
+def episode():
+    who = PARAMETERS["who"]
+    empty, full = {"expenses": []}, {"expenses": [{"name": who, "amount": 12.5}]}
+    return moments(
+        ([went("/"), loaded("/")], page("/", el(1, "textbox", "Name", value=""), state=empty)),
+        ([typed("textbox", "Name", who)], page("/", el(1, "textbox", "Name", value=who), state=empty)),
+        (
+            [click("button", "Go"), went("/done/1?t=12.50"), loaded("/done/1?t=12.50"), downloaded("a.csv")],
+            page(
+                "/done/1?t=12.50",
+                el(2, "checkbox", f"Hello {who}", states=["checked"]),
+                files=[file("a.csv")],
+                state=full,
+            ),
+        ),
+        ([answered("12.5")], page("/done/1", state=full)),
+        parameters=PARAMETERS,
+    )
+
+
+def write(path, *, footer: bool = True) -> list[float]:
+    tracker = Tracker(milestones())
+    ledger = LedgerWriter(
+        path, task="expense-form", version=0, seed=7, parameters=PARAMETERS, milestones=tracker.milestones
+    )
+    totals = []
+    for moment in episode():
+        reward = tracker.update(moment)
+        totals.append(reward.total)
+        ledger.write_step(moment, reward, action=f"step {moment.step}")
+    if footer:
+        ledger.finish(stop_reason="done", success=True)
+    ledger.close()
+    return totals
+
+
+def test_a_ledger_rescored_gives_the_same_numbers(tmp_path):
+    path = tmp_path / "deep" / "a.jsonl"
+    paid = write(path)
+    assert paid[0] == 0
+    assert [round(x, 9) for x in paid[1:]] == [0.1, 1.0, 0.6]  # m0; m1, m2 and m4; m5
+    again = rescore(path)
+    assert [reward.total for reward in again] == paid
+    assert [reward.total for reward in rescore(path, milestones())] == paid
+    recorded = read_ledger(path)
+    assert tuple(again) == tuple(step.reward for step in recorded.steps)
+    assert [step.action for step in recorded.steps] == ["step 0", "step 1", "step 2", "step 3"]
+    assert [step.snapshot for step in recorded.steps] == [moment.snapshot for moment in episode()]
+    assert [step.events for step in recorded.steps] == [moment.events for moment in episode()]
+    assert recorded.footer is not None
+    assert recorded.footer.total == pytest.approx(sum(paid))
+    assert (recorded.header.task, recorded.header.seed, recorded.torn) == ("expense-form", 7, False)
+
+
+def edit(path, line: int, change) -> None:
+    lines = path.read_bytes().splitlines()
+    record = orjson.loads(lines[line])
+    change(record)
+    lines[line] = orjson.dumps(record)
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "change", "message"),
+    [
+        (2, lambda r: r["reward"].update(total=5.0), r"step 1: recorded reward 5.0, re-scored 0.1"),
+        (2, lambda r: r["snapshot"]["elements"][0].update(value="Ada"), r"step 1: recorded reward 0.1, re-scored 0.0"),
+        (2, lambda r: r.update(events=[]), r"step 1: recorded reward 0.1, re-scored 0.0"),
+        (
+            3,
+            lambda r: r["snapshot"].update(app_state={"expenses": []}),
+            r"step 2: recorded reward 1.0.*, re-scored 0.8",
+        ),
+        (2, lambda r: r["reward"]["milestones"][0].update(id="m9"), r"step 1: recorded milestones m9, re-scored m0"),
+        (
+            2,
+            lambda r: r["reward"]["milestones"][0]["evidence"].update(summary="!"),
+            r"step 1: the evidence recorded for m0",
+        ),
+        (5, lambda r: r.update(total=9.0), r"footer says a total of 9.0"),
+        (0, lambda r: r["milestones"][0].update(reward=0.4), r"step 1: recorded reward 0.1, re-scored 0.4"),
+        (3, lambda r: r.update(step=7), r":4: expected step 2, got step 7"),
+        (0, lambda r: r["milestones"][0]["detector"].update(kind="magic"), r"does not fit the ledger's format"),
+        (2, lambda r: r["events"][0].update(kind="magic"), r"unknown event kind 'magic'"),
+        (0, lambda r: r.update(format=99), r"header of format 1"),
+    ],
+)
+def test_tampering_is_named(tmp_path, line, change, message):
+    path = tmp_path / "a.jsonl"
+    write(path)
+    edit(path, line, change)
+    with pytest.raises(RewardError, match=message):
+        rescore(path)
+
+
+def test_a_line_taken_out_is_noticed(tmp_path):
+    path = tmp_path / "a.jsonl"
+    write(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2] + lines[3:]))
+    with pytest.raises(RewardError, match="expected step 1, got step 2"):
+        rescore(path)
+
+
+def test_every_prefix_of_a_killed_episode_reads_and_rescores(tmp_path):
+    whole = tmp_path / "whole.jsonl"
+    paid = write(whole, footer=False)
+    raw = whole.read_bytes()
+    ends = [i + 1 for i, byte in enumerate(raw) if byte == ord("\n")]
+    for end in [ends[0], *range(ends[1], len(raw), 101), len(raw)]:
+        part = tmp_path / "part.jsonl"
+        part.write_bytes(raw[:end])
+        ledger = read_ledger(part)
+        assert ledger.torn == (end not in ends)
+        assert ledger.footer is None
+        assert [reward.total for reward in rescore(part)] == paid[: sum(e <= end for e in ends) - 1]
+
+
+def test_each_step_is_on_disk_before_the_next(tmp_path):
+    tracker = Tracker(milestones())
+    ledger = LedgerWriter(tmp_path / "a", task="t", version=0, seed=0, parameters={}, milestones=tracker.milestones)
+    for moment in episode():
+        ledger.write_step(moment, tracker.update(moment))
+        assert len(read_ledger(tmp_path / "a").steps) == moment.step + 1
+    ledger.close()
+
+
+def test_a_broken_line_within_is_an_error(tmp_path):
+    path = tmp_path / "a.jsonl"
+    write(path)
+    path.write_bytes(path.read_bytes().replace(b'"step":1', b'"step":', 1))
+    with pytest.raises(RewardError, match=r"a\.jsonl:3: expected a line of JSON"):
+        read_ledger(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"[]\n", b"half"])
+def test_what_is_no_ledger_is_refused(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(RewardError, match="expected a"):
+        read_ledger(tmp_path / "a")
+    with pytest.raises(RewardError, match="check the path"):
+        read_ledger(tmp_path / "none")
+
+
+def test_a_detector_that_is_code_needs_the_milestones(tmp_path):
+    coded = Milestone(id="a", description="", detector=lambda m: Evidence(summary="x") if m.step else None, reward=1.0)
+    ledger = LedgerWriter(tmp_path / "a", task="t", version=0, seed=0, parameters={}, milestones=[coded])
+    tracker = Tracker([coded])
+    for moment in episode():
+        ledger.write_step(moment, tracker.update(moment))
+    ledger.finish(stop_reason=None, success=False, failure="page_hung")
+    with pytest.raises(RewardError, match="give rescore the task's milestones"):
+        rescore(tmp_path / "a")
+    assert [reward.total for reward in rescore(tmp_path / "a", [coded])] == [0, 1, 0, 0]
+
+
+def test_an_unwritable_folder_says_what_to_do(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(RunError, match=r"cannot write the ledger .*make the folder writable, or choose another one"):
+        LedgerWriter(blocked / "a.jsonl", task="t", version=0, seed=0, parameters={}, milestones=[])
+    if os.geteuid() != 0:
+        tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+        with pytest.raises(RunError, match="Permission denied"):
+            LedgerWriter(tmp_path / "a.jsonl", task="t", version=0, seed=0, parameters={}, milestones=[])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_says_what_to_do():
+    with pytest.raises(RunError, match="No space left"):
+        LedgerWriter("/dev/full", task="t", version=0, seed=0, parameters={}, milestones=[])
+
+
+def test_state_that_is_not_json_is_named(tmp_path):
+    ledger = LedgerWriter(tmp_path / "a", task="t", version=0, seed=0, parameters={}, milestones=[])
+    tracker = Tracker([])
+    (moment,) = moments(([], page(state={"when": {1, 2}})))
+    with pytest.raises(RewardError, match="JSON-ready"):
+        ledger.write_step(moment, tracker.update(moment))
+    ledger.close()
+
+
+def test_the_catalogue_is_the_eighteen():
+    rewards = [entry.reward for entry in CATALOGUE.values()]
+    assert rewards == [0.25, 0.25, 0.5, 0.2, 0.3, 0.5, 1.0, 0.5, 0.25, 0.25, 0.5, 1.0, 0.25, 0.25, 0.5, 0.25, 0.5, 0.5]
+    assert sha("x") == file("x").sha256
