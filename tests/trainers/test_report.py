@@ -172,11 +172,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_the_three_numbers_and_their_intervals_are_there(report: str) -> None:
     text = " ".join(Page(report).text.replace("\xa0", " ").split())
     assert "Held-out success went from 2 % to 96 % in 10 minutes" in text
-    assert "4 of 192 episodes solved; 95 % interval 1 % to 5 %" in text
-    assert "84 of 192 episodes solved; 95 % interval 37 % to 51 %" in text
-    assert "184 of 192 episodes solved; 95 % interval 92 % to 98 %" in text
+    assert "4 of 192 episodes solved 95 % interval 1 % to 5 %" in text
+    assert "84 of 192 episodes solved 95 % interval 37 % to 51 %" in text
+    assert "184 of 192 episodes solved 95 % interval 92 % to 98 %" in text
     assert "+52 points" in text
-    assert "91 % 81 % to 96 % 58 of 64" in text  # expense-form after GRPO
+    assert "91 % 81 % to 96 % 58 of 64, 5.0 steps" in text  # expense-form after GRPO
     assert "17 of 160 groups were dead" in text
 
 
