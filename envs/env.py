@@ -153,6 +153,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             error: SandboxError = PageHungError(f"the step took longer than its {self._step_timeout_s:g} s")
         except SandboxError as caught:
             error = caught
+        episode.conclude(StopReason.FAILURE, error.kind)
         result = self._failed(error, action, began)
         await self._end_episode(discard=True)
         return result
@@ -228,7 +229,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         except ActionError as error:
             problem = episode.masked(str(error))
         previous = episode.snapshot
-        reward = await episode.observe(shown)
+        reward = await episode.observe(shown, problem)
         stop = episode.stop_reason(is_done=action is not None and action.kind == "done")
         observation = build_observation(
             goal=self.instance.goal,
@@ -238,7 +239,9 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             last_action_error=problem,
         )
         info = await self._info(episode, reward, stop, began)
-        self._over = stop is not None
+        if stop is not None:
+            self._over = True
+            episode.conclude(stop)
         truncated = stop is StopReason.STEP_LIMIT
         return observation, reward.total or 0.0, self._over and not truncated, truncated, info
 

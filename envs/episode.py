@@ -7,6 +7,7 @@ observations, events and ledgers.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from contextlib import suppress
@@ -21,7 +22,7 @@ from ..rewards.ledger import LedgerWriter
 from ..rewards.tracker import Tracker
 from ..rewards.types import Moment, StepReward
 from ..sandbox.app_server import AppInstance, AppServer
-from ..sandbox.errors import SandboxError
+from ..sandbox.errors import FailureKind, SandboxError
 from ..sandbox.events import Answer, AppState, Event
 from ..sandbox.fleet import Fleet
 from ..sandbox.page import PageSession
@@ -38,22 +39,14 @@ from .task import TaskInstance
 class Episode:
     """Opened by `Episode.open`; then per step `begin_step`, `perform`, `observe`, `stop_reason`; at last `close`."""
 
-    def __init__(
-        self,
-        instance: TaskInstance,
-        *,
-        app: AppInstance,
-        workspace: Workspace,
-        page: PageSession,
-        ledger_path: Path | None,
-    ) -> None:
+    def __init__(self, instance: TaskInstance, *, app: AppInstance, workspace: Workspace, page: PageSession) -> None:
         self.instance = instance
         self.tracker = Tracker(instance.milestones)
         self.snapshot = Snapshot(url="", title="")
         self.events: tuple[Event, ...] = ()
         self.step = 0
         self.timings_ms: dict[str, float] = {}
-        self.ledger_path = ledger_path
+        self.ledger_path: Path | None = None
         self._app = app
         self._workspace = workspace
         self._page = page
@@ -80,9 +73,10 @@ class Episode:
         try:
             workspace = Workspace.create()
             page = await Fleet.shared().acquire()
-            name = f"{env_id.replace('/', '_')}-seed{instance.seed}-{uuid4().hex[:8]}.jsonl"
-            path = None if ledger_dir is None else ledger_dir / name
-            episode = cls(instance, app=app, workspace=workspace, page=page, ledger_path=path)
+            episode = cls(instance, app=app, workspace=workspace, page=page)
+            if ledger_dir is not None:
+                name = f"{env_id.replace('/', '_')}-seed{instance.seed}-{uuid4().hex[:8]}.jsonl"
+                episode._open_ledger(ledger_dir / name)
             episode._clock = began
             await page.open(
                 url=urljoin(app.origin, instance.start),
@@ -91,8 +85,8 @@ class Episode:
                 downloads=workspace,
             )
             episode._lap("act")
-            await episode._look(first=True)
-            episode._start_ledger(path)
+            moment = await episode._look()
+            episode._score(moment)
         except BaseException:
             if page is not None:
                 await Fleet.shared().release(page)
@@ -150,22 +144,18 @@ class Episode:
                 pass
         return ""
 
-    async def observe(self, action: str) -> StepReward:
+    async def observe(self, action: str, error: str = "") -> StepReward:
         """Settle, look at everything, and let the milestones judge; `snapshot` and `events` are then this step's.
 
         Args:
             action: the action's text, for the ledger.
+            error: why it could not be done, "" if it was, for the ledger.
         """
         self._lap("act")
         await self._page.settle()
         self._lap("settle")
-        previous = self.snapshot
-        moment = await self._look(previous=previous)
-        reward = self.tracker.update(moment)
-        self._last_reward = reward
-        self._write_ledger(action, moment, reward)
-        self._lap("score")
-        return reward
+        moment = await self._look(previous=self.snapshot)
+        return self._score(moment, action, error)
 
     def stop_reason(self, *, is_done: bool) -> StopReason | None:
         """Say whether and why the episode is over after the current step."""
@@ -177,6 +167,11 @@ class Episode:
         if is_done:
             return StopReason.DONE
         return StopReason.STEP_LIMIT if self.step >= self.instance.task.max_steps else None
+
+    def conclude(self, stop: StopReason, failure: FailureKind | None = None) -> None:
+        """Write how the episode ended into its ledger."""
+        if self._ledger is not None:
+            self._ledger.finish(stop_reason=stop, success=stop is StopReason.SUCCESS, failure=failure)
 
     async def screenshot(self) -> bytes:
         """Return the page as PNG."""
@@ -206,10 +201,10 @@ class Episode:
             return urljoin(self._app.origin, url)
         return url
 
-    async def _look(self, *, previous: Snapshot | None = None, first: bool = False) -> Moment:
+    async def _look(self, *, previous: Snapshot | None = None) -> Moment:
         view = await self._page.look()
         await self._workspace.fence()
-        state = self._app.state()
+        state = await asyncio.to_thread(self._app.state)  # it may wait for the application's thread
         snapshot = Snapshot(
             url=self.masked(view.url),
             title=view.title,
@@ -229,7 +224,7 @@ class Episode:
         self.events = tuple(self._masked_event(e) for e in events)
         self._history += self.events
         self._lap("look")
-        moment = Moment(
+        return Moment(
             step=self.step,
             events=self.events,
             history=tuple(self._history),
@@ -237,10 +232,14 @@ class Episode:
             previous=previous,
             parameters=self.instance.parameters,
         )
-        if first:
-            self.tracker.update(moment)
-            self._lap("score")
-        return moment
+
+    def _score(self, moment: Moment, action: str = "", error: str = "") -> StepReward:
+        reward = self.tracker.update(moment)
+        if self._ledger is not None:
+            self._ledger.write_step(moment, reward, action=action, error=error)
+        self._last_reward = reward
+        self._lap("score")
+        return reward
 
     def _masked_event(self, event: Event) -> Event:
         changed: dict[str, Any] = {}
@@ -250,11 +249,17 @@ class Episode:
                 changed[field.name] = masked
         return dataclasses.replace(event, **changed) if changed else event
 
-    def _start_ledger(self, path: Path | None) -> None:
-        pass
-
-    def _write_ledger(self, action: str, moment: Moment, reward: StepReward) -> None:
-        pass
+    def _open_ledger(self, path: Path) -> None:
+        task = self.instance.task
+        self.ledger_path = path
+        self._ledger = LedgerWriter(
+            path,
+            task=task.name,
+            version=task.version,
+            seed=self.instance.seed,
+            parameters=self.instance.parameters,
+            milestones=self.instance.milestones,
+        )
 
     def _lap(self, part: str) -> None:
         now = time.perf_counter()
