@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..agents.engines.llama import FastLlama, adapter_is_off
+from ..agents.engines.llama_ops import GroupTensors
+from ..agents.engines.token_trie import plan_attention
 from .lora import adapter_off, trainable_parameters
 from .objectives import Objective, policy_loss, token_weights
 from .trie import Pack, make_packs
@@ -46,9 +49,34 @@ class UpdateConfig:
     max_pack_tokens: int = 2048
 
 
-def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Log-probability (R,) and entropy (R,) of each response token of the pack, in one forward pass."""
+def response_logprobs(
+    model: Any, pack: Pack, *, temperature: float = 1.0, entropy_gradient: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Log-probability (R,) and entropy (R,) of each response token of the pack, in one forward pass.
+
+    Args:
+        model: a causal LM; a Llama on the CPU takes the fast form.
+        pack: the samples.
+        temperature: divides the logits.
+        entropy_gradient: whether the entropy must be differentiable (it costs a product with the vocabulary).
+    """
     trie = pack.trie
+    predictor = torch.from_numpy(pack.predictor_R)
+    targets = torch.from_numpy(pack.targets_R)
+    rows = torch.from_numpy(pack.rows_P)
+    fast = FastLlama.of(model)
+    if fast is not None:
+        groups = [GroupTensors.of(g, fast.dtype) for g in plan_attention(trie)]
+        tokens, positions = torch.from_numpy(trie.tokens_N), torch.from_numpy(trie.positions_N)
+        if torch.is_grad_enabled():
+            hidden = fast.hidden(tokens, positions, groups, rows)
+        else:
+            fast.refresh()
+            hidden = fast.prefill(tokens, positions, groups, rows, adapter=not adapter_is_off(model))
+        logprobs_R, entropy_P = fast.logprobs(
+            hidden, predictor, targets, temperature=temperature, entropy_gradient=entropy_gradient
+        )
+        return logprobs_R, entropy_P[predictor]
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     allowed = torch.from_numpy(trie.ancestor_mask())
     bias = torch.zeros(allowed.shape, dtype=base.dtype).masked_fill(~allowed, torch.finfo(base.dtype).min)
@@ -58,11 +86,10 @@ def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> tu
         attention_mask=bias[None, None],
         use_cache=False,
     ).last_hidden_state[0]
-    logits = base.lm_head(hidden[torch.from_numpy(pack.rows_P)]).float() / temperature
+    logits = base.lm_head(hidden[rows]).float() / temperature
     logp = torch.log_softmax(logits, -1)
     entropy = -(logp.exp() * logp).sum(-1)
-    predictor = torch.from_numpy(pack.predictor_R)
-    return logp[predictor, torch.from_numpy(pack.targets_R)], entropy[predictor]
+    return logp[predictor, targets], entropy[predictor]
 
 
 def update_policy(
@@ -111,7 +138,12 @@ def update_policy(
                 if objective.kl_coef > 0:
                     with torch.no_grad(), adapter_off(model):
                         reference_R, _ = response_logprobs(model, pack, temperature=config.temperature)
-                logprobs_R, entropy_R = response_logprobs(model, pack, temperature=config.temperature)
+                logprobs_R, entropy_R = response_logprobs(
+                    model,
+                    pack,
+                    temperature=config.temperature,
+                    entropy_gradient=objective.entropy_coef > 0,
+                )
                 loss, sums = policy_loss(
                     objective,
                     logprobs_R=logprobs_R,

@@ -1,9 +1,6 @@
 """The samples of an update, packed as a token trie: a token that several samples share is computed once.
 
-Shape legend: N trie nodes (one per distinct prefix), S samples, R response tokens of all samples together.
-
-A node is one token in one context. Nodes are numbered in depth-first order, so the descendants of node i are exactly the
-nodes i+1 .. end[i]-1 and the ancestor test is two comparisons. A query may attend to its ancestors and itself.
+Shape legend: P trie nodes that predict some response token, R response tokens of all samples together.
 """
 
 from __future__ import annotations
@@ -12,80 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenTrie:
-    """Distinct prefixes of a set of sequences.
-
-    Attributes:
-        tokens_N: token id of each node.
-        positions_N: its distance from the root, from 0.
-        parents_N: its parent node; -1 for a first token.
-        ends_N: one past its last descendant.
-        paths: for each sequence, in the order given, the nodes of its tokens.
-    """
-
-    tokens_N: Ints
-    positions_N: Ints
-    parents_N: Ints
-    ends_N: Ints
-    paths: tuple[Ints, ...]
-
-    def __len__(self) -> int:
-        return len(self.tokens_N)
-
-    def ancestor_mask(self) -> npt.NDArray[np.bool_]:
-        """(N, N): whether the row's node may attend to the column's node."""
-        index = np.arange(len(self))
-        mask: npt.NDArray[np.bool_] = (index[None, :] <= index[:, None]) & (index[:, None] < self.ends_N[None, :])
-        return mask
-
-
-def build_trie(sequences: Sequence[Sequence[int]]) -> TokenTrie:
-    """Merge the sequences' common prefixes.
-
-    Args:
-        sequences: token ids; each non-empty. Equal sequences share all their nodes.
-    """
-    if not sequences or any(len(s) == 0 for s in sequences):
-        raise ValueError("expected at least one sequence and no empty one: an empty sequence has no node")
-    keys = [tuple(s) for s in sequences]
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    tokens: list[Ints] = []
-    positions: list[Ints] = []
-    parents: list[Ints] = []
-    ends = np.zeros(sum(map(len, keys)), dtype=np.int64)
-    paths: list[Ints] = [np.zeros(0, dtype=np.int64)] * len(keys)
-    previous = np.zeros(0, dtype=np.int64)
-    path = np.zeros(0, dtype=np.int64)
-    count = 0
-    for i in order:
-        current = np.asarray(keys[i], dtype=np.int64)
-        overlap = min(len(previous), len(current))
-        differ = np.flatnonzero(previous[:overlap] != current[:overlap])
-        shared = int(differ[0]) if len(differ) else overlap
-        ends[path[shared:]] = count
-        fresh = np.arange(count, count + len(current) - shared)
-        tokens.append(current[shared:])
-        positions.append(np.arange(shared, len(current)))
-        above = path[shared - 1 : shared] if shared else np.array([-1])
-        parents.append(np.concatenate([above, fresh[:-1]])[: len(fresh)])
-        path = np.concatenate([path[:shared], fresh])
-        paths[i] = path
-        previous = current
-        count += len(fresh)
-    ends[path] = count
-    return TokenTrie(
-        tokens_N=np.concatenate(tokens),
-        positions_N=np.concatenate(positions),
-        parents_N=np.concatenate(parents),
-        ends_N=ends[:count].copy(),
-        paths=tuple(paths),
-    )
+from ..agents.engines.token_trie import Ints, TokenTrie, build_trie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,4 +79,4 @@ def make_packs(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], *, max_toke
     return packs
 
 
-__all__ = ["Pack", "TokenTrie", "build_trie", "make_pack", "make_packs"]
+__all__ = ["Pack", "make_pack", "make_packs"]

@@ -1,4 +1,11 @@
-"""Sampling with a transformers causal language model in this process (simple form)."""
+"""Sampling from a transformers causal language model in this process.
+
+A Llama-family model on the CPU takes the fast form (`FastLlama`): prompts are computed as a trie whose entries are kept between
+calls while the weights stand still, each distinct prefix once; responses are decoded as one batch from which finished rows are
+dropped. Any other model takes its own forward pass (`plain`).
+
+Shape legend: n rows (one for each prompt given), G key/value heads, L columns of the decoding cache, D width of a head.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +13,45 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ...sandbox.errors import EngineError
 from .base import Sample
+from .draw import draw_tokens
+from .llama import FastLlama, adapter_is_off
+from .plain import sample_plainly
+from .prompt_cache import PromptCache
+from .token_trie import Ints
+
+_COMPACT_BELOW = 0.75  # drop finished rows once fewer than this share of the batch is live
 
 
 class HFEngine:
-    """Batched sampling from a transformers causal LM (with or without a LoRA adapter)."""
+    """Batched sampling from a transformers causal LM, with or without a LoRA adapter.
 
-    def __init__(self, model: Any, tokenizer: Any = None) -> None:
+    Args:
+        model: a transformers causal LM, or a peft model around one.
+        tokenizer: kept for callers; sampling works on token ids.
+        kv_budget_bytes: bounds the decoding cache and, separately, the prompt cache; above 0.
+        fast: False: always use the module's own forward pass.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any = None, *, kv_budget_bytes: int = 1 << 30, fast: bool = True) -> None:
+        if kv_budget_bytes <= 0:
+            raise EngineError(f"expected kv_budget_bytes above 0, got {kv_budget_bytes}")
         self.model = model
         self.tokenizer = tokenizer
+        self._kv_budget_bytes = kv_budget_bytes
+        self._use_fast = fast
+        self._fast: FastLlama | None = None
+        self._cache: PromptCache | None = None
+        self._adapter = True
 
     def weights_changed(self) -> None:
-        """Drop caches computed from old weights."""
+        """Drop what was computed from the old weights. (In-place updates of an adapter are noticed without it.)"""
+        if self._cache is not None:
+            self._cache.clear()
 
-    @torch.no_grad()
     def sample(
         self,
         prompts: Sequence[Sequence[int]],
@@ -31,60 +61,146 @@ class HFEngine:
         stop_ids: Sequence[int],
         generator: torch.Generator | None = None,
     ) -> list[Sample]:
-        """See `Engine.sample`."""
-        if not prompts or any(len(p) == 0 for p in prompts):
-            if not prompts:
-                return []
-            raise EngineError("expected non-empty prompts; at least one has no tokens: render the observation first")
-        was_training = self.model.training
-        self.model.eval()
-        distinct: dict[tuple[int, ...], int] = {}
-        row_of = [distinct.setdefault(tuple(p), len(distinct)) for p in prompts]
-        keys = list(distinct)
-        longest = max(map(len, keys))
-        ids = torch.zeros(len(keys), longest, dtype=torch.long)
-        mask = torch.zeros(len(keys), longest, dtype=torch.long)
-        for i, key in enumerate(keys):
-            ids[i, longest - len(key) :] = torch.tensor(key)
-            mask[i, longest - len(key) :] = 1
-        position = (mask.cumsum(1) - 1).clamp_min(0)
-        out = self.model(input_ids=ids, attention_mask=mask, position_ids=position, use_cache=True, logits_to_keep=1)
-        rows = torch.tensor(row_of)
-        cache = out.past_key_values
-        cache.batch_select_indices(rows)
-        logits = out.logits[rows, -1].float()
-        mask, position = mask[rows], position[rows, -1:]
-        n = len(prompts)
-        tokens: list[list[int]] = [[] for _ in range(n)]
-        logprobs: list[list[float]] = [[] for _ in range(n)]
-        entropies: list[list[float]] = [[] for _ in range(n)]
-        done = [False] * n
-        stops = set(stop_ids)
-        for step in range(max_new_tokens):
-            logp = torch.log_softmax(logits / temperature if temperature > 0 else logits, -1)
-            p = logp.exp()
-            entropy = -(p * logp).sum(-1)
-            pick = torch.multinomial(p, 1, generator=generator) if temperature > 0 else logits.argmax(-1, keepdim=True)
-            chosen = logp.gather(1, pick)[:, 0].tolist()
-            for i, t in enumerate(pick[:, 0].tolist()):
-                if not done[i]:
-                    tokens[i].append(t)
-                    logprobs[i].append(chosen[i])
-                    entropies[i].append(float(entropy[i]))
-                    done[i] = t in stops
-            if all(done) or step == max_new_tokens - 1:
-                break
-            mask = torch.cat([mask, torch.ones(n, 1, dtype=torch.long)], 1)
-            position = position + 1
-            out = self.model(
-                input_ids=pick, attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True
+        """Draw one response for each prompt; see `Engine.sample`.
+
+        A row's draws depend on the generator, the row's place and the step only, not on when other rows end.
+        """
+        _check(prompts, max_new_tokens, temperature, generator)
+        if not prompts:
+            return []
+        keys = [tuple(p) for p in prompts]
+        uniforms = None
+        if temperature > 0:
+            uniforms = torch.rand(len(keys), max_new_tokens, generator=generator, dtype=torch.float64)
+        stops = frozenset(stop_ids)
+        fast = FastLlama.of(self.model) if self._use_fast else None
+        if fast is None:
+            drawn = sample_plainly(
+                self.model,
+                keys,
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                stop_ids=stops,
+                uniforms=uniforms,
             )
-            logits = out.logits[:, -1].float()
-        self.model.train(was_training)
+        else:
+            cache = self._prompt_cache(fast)
+            drawn = ([], [], [])
+            token_bytes = 2 * fast.n_layers * fast.kv_heads * fast.head_width * fast.dtype.itemsize
+            chunk = max(1, self._kv_budget_bytes // (token_bytes * (max(map(len, keys)) + max_new_tokens)))
+            for start in range(0, len(keys), chunk):
+                part = slice(start, start + chunk)
+                rows = None if uniforms is None else uniforms[part]
+                for total, new in zip(
+                    drawn, self._decode(fast, cache, keys[part], max_new_tokens, temperature, stops, rows), strict=True
+                ):
+                    total.extend(new)
         return [
-            Sample(ids=tuple(t), logprobs=tuple(lp), entropy=sum(e) / len(e), stopped=d)
-            for t, lp, e, d in zip(tokens, logprobs, entropies, done, strict=True)
+            Sample(ids=tuple(t), logprobs=tuple(lp), entropy=sum(e) / len(e), stopped=t[-1] in stops)
+            for t, lp, e in zip(*drawn, strict=True)
         ]
+
+    def _prompt_cache(self, fast: FastLlama) -> PromptCache:
+        adapter = not adapter_is_off(self.model)
+        changed = fast.refresh(self)
+        if fast is not self._fast or self._cache is None:
+            token_bytes = 2 * fast.n_layers * fast.kv_heads * fast.head_width * fast.dtype.itemsize
+            self._fast, self._adapter = fast, adapter
+            self._cache = PromptCache(fast, max_tokens=max(1, self._kv_budget_bytes // token_bytes))
+        elif changed or adapter != self._adapter:
+            self._adapter = adapter
+            self._cache.clear()
+        return self._cache
+
+    def _decode(
+        self,
+        fast: FastLlama,
+        cache: PromptCache,
+        prompts: list[tuple[int, ...]],
+        max_new_tokens: int,
+        temperature: float,
+        stops: frozenset[int],
+        uniforms: Tensor | None,
+    ) -> tuple[list[list[int]], list[list[float]], list[list[float]]]:
+        number: dict[tuple[int, ...], int] = {}
+        row_of = [number.setdefault(p, len(number)) for p in prompts]
+        hidden, slots = cache.prefill(list(number), adapter=self._adapter)
+        tokens: list[list[int]] = [[] for _ in prompts]
+        logprobs: list[list[float]] = [[] for _ in prompts]
+        entropies: list[list[float]] = [[] for _ in prompts]
+        hidden = hidden[row_of]
+        live = torch.arange(len(prompts))
+        positions = torch.tensor([len(p) for p in prompts])
+        kv: list[tuple[Tensor, Tensor]] = []
+        longest = int(positions.max())
+        bias = torch.zeros(0)
+        for step in range(max_new_tokens):
+            logits = fast.head.forward(hidden).float()
+            picked, logprob, entropy = draw_tokens(
+                logits, None if uniforms is None else uniforms[live, step], temperature
+            )
+            going = []
+            for i, (row, token, lp, e) in enumerate(
+                zip(live.tolist(), picked.tolist(), logprob.tolist(), entropy.tolist(), strict=True)
+            ):
+                if tokens[row] and tokens[row][-1] in stops:
+                    continue
+                tokens[row].append(token)
+                logprobs[row].append(lp)
+                entropies[row].append(e)
+                if token not in stops:
+                    going.append(i)
+            if not going or step == max_new_tokens - 1:
+                break
+            if not kv:
+                kv, bias = self._decoding_cache(
+                    cache, [slots[i] for i in row_of], longest + max_new_tokens - 1, longest
+                )
+            if len(going) < _COMPACT_BELOW * len(live):
+                keep = torch.tensor(going)
+                live, positions, picked, bias = live[keep], positions[keep], picked[keep], bias[keep]
+                kv = [(k[keep], v[keep]) for k, v in kv]
+            column = longest + step
+            hidden = fast.decode(picked, positions, kv, column, bias[..., : column + 1], adapter=self._adapter)
+            positions = positions + 1
+        return tokens, logprobs, entropies
+
+    @staticmethod
+    def _decoding_cache(
+        cache: PromptCache, slots: list[Ints], columns: int, longest: int
+    ) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+        """Each row's own keys and values (n, G, L, D), prompts on the left, and the additive mask of their padding."""
+        n = len(slots)
+        index = torch.zeros(n, longest, dtype=torch.long)
+        bias = torch.zeros(n, 1, 1, columns, dtype=cache.store[0][0].dtype)
+        for i, row in enumerate(slots):
+            index[i, : len(row)] = torch.from_numpy(row)
+            bias[i, :, :, len(row) : longest] = float("-inf")
+        kv = []
+        for store in cache.store:
+            pair = []
+            for source in store:
+                rows = source.new_empty(n, source.shape[1], columns, source.shape[2])
+                rows[:, :, :longest] = source[index].transpose(1, 2)
+                pair.append(rows)
+            kv.append((pair[0], pair[1]))
+        return kv, bias
+
+
+def _check(
+    prompts: Sequence[Sequence[int]], max_new_tokens: int, temperature: float, generator: torch.Generator | None
+) -> None:
+    empty = [i for i, p in enumerate(prompts) if len(p) == 0]
+    if empty:
+        raise EngineError(
+            f"expected non-empty prompts, but prompt {empty[0]} has no tokens: render its observation first"
+        )
+    if max_new_tokens < 1:
+        raise EngineError(f"expected max_new_tokens of at least 1, got {max_new_tokens}")
+    if temperature < 0:
+        raise EngineError(f"expected a temperature of 0 (greedy) or above, got {temperature}")
+    if temperature > 0 and generator is None:
+        raise EngineError("sampling needs a torch.Generator: pass generator=, or temperature=0 for greedy decoding")
 
 
 __all__ = ["HFEngine"]
