@@ -4,11 +4,11 @@ from pathlib import Path
 
 import jmespath
 import pytest
-from milepost.envs.task import load_tasks
 
 import milepost.envs.tasks
 from milepost.envs.apps.library.app import COLORS, TASKS, THINGS
 from milepost.envs.apps.reports.app import AREAS, SECTIONS, TOPICS
+from milepost.envs.task import load_tasks
 
 from .site import Site, links
 
