@@ -20,7 +20,7 @@ Scalar = StrictBool | StrictInt | StrictFloat | Annotated[str, Field(strict=True
 
 
 def _is_number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError(f"expected a number, got {value!r}")
     return str(value)
 

@@ -37,6 +37,10 @@ def _check_regex(pattern: str) -> str:
     return pattern
 
 
+def _first_line(error: JMESPathError) -> str:
+    return str(error).partition("\n")[0].rstrip(" :")
+
+
 def _literals(node: Mapping[str, Any]) -> list[Any]:
     here = [node["value"]] if node.get("type") == "literal" else []
     return here + [value for child in node.get("children", ()) if isinstance(child, dict) for value in _literals(child)]
@@ -47,7 +51,7 @@ def _check_jmespath(expression: str) -> str:
     try:
         parsed = jmespath.compile(fill(expression, dict.fromkeys(names, _SENTINEL), Style.JMESPATH)).parsed
     except JMESPathError as error:
-        raise ValueError(f"expected a JMESPath expression, got {expression!r} ({error})") from error
+        raise ValueError(f"expected a JMESPath expression, got {expression!r} ({_first_line(error)})") from error
     uses = fill(expression, dict.fromkeys(names, _SENTINEL), Style.JMESPATH).count(jmespath_literal(_SENTINEL))
     if _literals(parsed).count(_SENTINEL) != uses:
         raise ValueError(
@@ -99,7 +103,7 @@ def ask(expression: str, state: Mapping[str, Any]) -> Any:
         return jmespath.search(expression, state)
     except JMESPathError as error:
         raise RewardError(
-            f"the query {expression!r} cannot be evaluated: {error}. The application's state has the keys "
+            f"the query {expression!r} cannot be evaluated: {_first_line(error)}. The application's state has the keys "
             f"{', '.join(sorted(state)) or '(none)'}; mend the query, or let the application always "
             "report what it asks for"
         ) from error

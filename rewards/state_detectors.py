@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, WithJsonSchema, model_validator
 
 from ..sandbox.events import Answer as AnswerEvent
 from .spec import Query, Spec, StateSpec, Text, ask, collapse
@@ -24,7 +24,7 @@ class ServerState(StateSpec):
 
     kind: Literal["server_state"] = "server_state"
     query: Query
-    equals: JsonValue = None
+    equals: Annotated[JsonValue, WithJsonSchema({})] = None
 
     def holds(self, moment: Moment) -> Evidence | None:
         """Return evidence if the state answers as expected."""
