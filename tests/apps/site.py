@@ -16,6 +16,8 @@ class Site:
     def __init__(self, name, parameters, seed=0):
         self.app = get_app(name)
         self.db = sqlite3.connect(":memory:", check_same_thread=False)
+        self.db.row_factory = sqlite3.Row
+        self.db.execute("PRAGMA foreign_keys = ON")
         self.app.create_schema(self.db)
         self.app.seed(self.db, np.random.default_rng(seed), parameters)
         asgi = self.app.asgi()

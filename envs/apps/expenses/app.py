@@ -49,8 +49,7 @@ class ExpensesApp(Website):
 
     def seed(self, db: sqlite3.Connection, rng: np.random.Generator, parameters: Mapping[str, Any]) -> None:
         """Start an episode without expenses; the references count up from a drawn number."""
-        with db:
-            db.execute("INSERT INTO counter VALUES (?)", (int(rng.integers(1000, 9000)),))
+        db.execute("INSERT INTO counter VALUES (?)", (int(rng.integers(1000, 9000)),))
 
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
         """Return the saved expenses."""
@@ -84,13 +83,12 @@ class ExpensesApp(Website):
         if errors:
             return self.page("form.html", status_code=422, values=values, errors=errors)
         db = database(request)
-        with db:
-            (number,) = db.execute("SELECT next_number FROM counter").fetchone()
-            db.execute("UPDATE counter SET next_number = next_number + 1")
-            db.execute(
-                "INSERT INTO expense (number, name, cents, purpose) VALUES (?, ?, ?, ?)",
-                (number, values["name"], cents, values["purpose"]),
-            )
+        (number,) = db.execute("SELECT next_number FROM counter").fetchone()
+        db.execute("UPDATE counter SET next_number = next_number + 1")
+        db.execute(
+            "INSERT INTO expense (number, name, cents, purpose) VALUES (?, ?, ?, ?)",
+            (number, values["name"], cents, values["purpose"]),
+        )
         return RedirectResponse(f"/expenses/{_reference(number)}", status_code=303)
 
     async def _receipt(self, request: Request) -> Response:
@@ -105,8 +103,7 @@ class ExpensesApp(Website):
         if not row:
             raise HTTPException(404)
         if not row[4]:
-            with db:
-                db.execute("UPDATE expense SET confirmed = 1 WHERE number = ?", (row[0],))
+            db.execute("UPDATE expense SET confirmed = 1 WHERE number = ?", (row[0],))
         return self.page(
             "receipt.html",
             reference=_reference(row[0]),

@@ -93,8 +93,7 @@ class LibraryApp(Website):
         titles = _draw_titles(rng, task, color, thing, decoy_color)
         bodies = rng.integers(len(BODIES), size=len(titles)).tolist()
         rows = [(slug(t), t, BODIES[body], i) for i, (t, body) in enumerate(zip(titles, bodies, strict=True))]
-        with db:
-            db.executemany("INSERT INTO article VALUES (?, ?, ?, ?)", rows)
+        db.executemany("INSERT INTO article VALUES (?, ?, ?, ?)", rows)
 
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
         """Return what was searched for and which articles were opened."""
@@ -118,8 +117,7 @@ class LibraryApp(Website):
         if not query:
             return self.page("start.html", query="")
         db = database(request)
-        with db:
-            db.execute("INSERT INTO search (query) VALUES (?)", (query,))
+        db.execute("INSERT INTO search (query) VALUES (?)", (query,))
         titles = db.execute("SELECT slug, title FROM article ORDER BY position").fetchall()
         words = query.lower().split()
         found = [(key, title) for key, title in titles if all(word in title.lower() for word in words)]
@@ -132,8 +130,7 @@ class LibraryApp(Website):
         row = db.execute("SELECT title, body FROM article WHERE slug = ?", (key,)).fetchone()
         if row is None:
             raise HTTPException(404)
-        with db:
-            db.execute("INSERT INTO visit (slug) VALUES (?)", (key,))
+        db.execute("INSERT INTO visit (slug) VALUES (?)", (key,))
         return self.page("article.html", title=row[0], body=row[1])
 
 

@@ -83,8 +83,7 @@ class ReportsApp(Website):
         for position, ((name, its_section), numbers) in enumerate(zip(names, totals.tolist(), strict=True)):
             csv = _csv(numbers)
             rows.append((slug(name), name, its_section, position, csv, hashlib.sha256(csv).hexdigest()))
-        with db:
-            db.executemany("INSERT INTO report VALUES (?, ?, ?, ?, ?, ?)", rows)
+        db.executemany("INSERT INTO report VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
         """Return every report's section, file name and hash, and which reports were viewed and exported."""
@@ -137,8 +136,7 @@ def _visit(request: Request, kind: str) -> tuple[str, str, bytes]:
     row = db.execute("SELECT slug, name, csv FROM report WHERE slug = ?", (request.path_params["report"],)).fetchone()
     if row is None:
         raise HTTPException(404)
-    with db:
-        db.execute("INSERT INTO visit (kind, slug) VALUES (?, ?)", (kind, row[0]))
+    db.execute("INSERT INTO visit (kind, slug) VALUES (?, ?)", (kind, row[0]))
     return row[0], row[1], row[2]
 
 
