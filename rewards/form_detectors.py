@@ -16,11 +16,20 @@ _QUERY_ROLES = frozenset({"searchbox", "textbox", "combobox"})
 
 
 def _typed_into(element: Element, moment: Moment) -> bool:
-    """Tell whether a trusted input reached this field since the current document was opened."""
+    """Tell whether trusted input brought a field's present value about.
+
+    A field that was shown a step ago may have been typed into at any time since its document was opened (a page
+    may complete what was typed a little later). One that only now came to be shown must have been typed into in this
+    step, or a field that was merely hidden, behind a dialog say, would be paid for when it shows again.
+    """
+    key = (element.role, element.name)
+    shown_before = moment.previous is not None and any((e.role, e.name) == key for e in moment.previous.elements)
+    events = on_this_document(moment.history)
     return any(
         isinstance(event, Input)
-        and (event.ref == element.ref or (event.role, event.name) == (element.role, element.name))
-        for event in on_this_document(moment.history)
+        and (event.ref == element.ref or (event.role, event.name) == key)
+        and (shown_before or event.step == moment.step)
+        for event in events
     )
 
 

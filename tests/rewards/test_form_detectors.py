@@ -46,6 +46,17 @@ def test_field_filled_forgets_input_of_an_earlier_document():
     assert fires(FILLED, *steps, parameters=WHO) == []
 
 
+def test_a_field_that_was_only_hidden_is_not_filled_again():
+    typed_in = ([typed("textbox", "Name", "Ada {x}")], form("Ada {x}"))
+    steps = [RESET, typed_in, ([], page("/new", el(5, "dialog", "Wait"))), ([], form("Ada {x}"))]
+    assert fires(FILLED, *steps, parameters=WHO) == [1]
+
+
+def test_a_value_that_the_page_completes_a_step_later_counts():
+    steps = [RESET, ([typed("textbox", "Name", "Ada")], form("Ada")), ([], form("Ada {x}"))]
+    assert fires(FILLED, *steps, parameters=WHO) == [2]
+
+
 def test_field_filled_takes_values_by_pattern_and_selects_by_their_visible_option():
     spec = {"kind": "field_filled", "name": "Amount", "value_pattern": r"\d+\.\d{2}"}
     assert fires(spec, RESET, ([typed("textbox", "Amount", "12.50", ref=2)], form(amount="12.50"))) == [1]
