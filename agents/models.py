@@ -226,6 +226,8 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 def main() -> int:
     """Prepares the default model and prints its folder; 2 when that failed."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # a log is no place for transformers' progress bars
     try:
         print(prepare_model(report=lambda line: print(f"model: {line}", file=sys.stderr)))
     except EngineError as error:
