@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,13 +21,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
-from .sandbox.errors import MilepostError
+from .sandbox.errors import EngineError, MilepostError
 
 if TYPE_CHECKING:
     from .agents.evaluate import EvaluationResult
     from .agents.records import Trajectory
     from .envs.task import Task
 
+_TRAIN_MODULES = {"accelerate", "gguf", "matplotlib", "peft", "safetensors", "tensorboard", "torch", "transformers"}
 _HELP = {"context_settings": {"help_option_names": ["-h", "--help"]}}
 
 app = typer.Typer(
@@ -65,7 +67,7 @@ def _stderr() -> Console:
 
 
 def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 @app.callback(invoke_without_command=True)
@@ -217,7 +219,7 @@ def _show(document: dict[str, Any], console: Console) -> None:
 
 @train_app.command("grpo")
 def train_grpo(
-    config: Annotated[Path, typer.Argument(help="The run's configuration, a YAML file.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
     ] = None,
@@ -225,9 +227,31 @@ def train_grpo(
     as_json: Json = False,
 ) -> None:
     """Train by group-relative policy optimisation; the same command again resumes a run that was cut short."""
-    from .trainers.grpo import main as grpo
+    with _train_extra():
+        from .trainers.grpo import main as grpo
 
-    grpo([str(config), *(overrides or []), *(["--json"] if as_json else [])])
+    # With --json the script's closing lines, which are for people, join its progress on standard error.
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        try:
+            result = grpo([str(config), *(overrides or [])])
+        except KeyboardInterrupt:
+            _stderr().print("Interrupted. The same command goes on from the last finished iteration.")
+            raise typer.Exit(130) from None
+    if as_json:
+        _print_json(asdict(result))
+
+
+@contextmanager
+def _train_extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _TRAIN_MODULES:
+            raise
+        raise EngineError(
+            f"This needs the [train] extra, and {error.name!r} is not installed. Run `pip install 'milepost[train]'`, or "
+            "`make setup` in a checkout; `milepost doctor` shows what is missing."
+        ) from error
 
 
 @app.command("eval")
@@ -249,7 +273,8 @@ def evaluate(
         def on_episode(finished: int, trajectory: Trajectory) -> None:
             status.update(f"{finished}/{total} episodes, last: {trajectory.task} seed {trajectory.seed}")
 
-        result = run(ids, policy, seeds=seeds, on_episode=on_episode)
+        with _train_extra():
+            result = run(ids, policy, seeds=seeds, on_episode=on_episode)
     if as_json:
         _print_json(result.to_json())
     else:
