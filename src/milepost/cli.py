@@ -249,8 +249,8 @@ def _train_extra() -> Iterator[None]:
         if (error.name or "").partition(".")[0] not in _TRAIN_MODULES:
             raise
         raise EngineError(
-            f"This needs the [train] extra, and {error.name!r} is not installed. Run `pip install 'milepost[train]'`, or "
-            "`make setup` in a checkout; `milepost doctor` shows what is missing."
+            f"This needs the [train] extra, and {error.name!r} is not installed. Run `pip install 'milepost[train]'`, "
+            "or `make setup` in a checkout; `milepost doctor` shows what is missing."
         ) from error
 
 
