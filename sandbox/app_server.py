@@ -65,7 +65,9 @@ class _Hosted:
 
     def __init__(self, app: App) -> None:
         if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", app.name):
-            raise AppServerError(f"an app's name may hold a-z, 0-9 and inner hyphens, since it is part of a host name; came {app.name!r}")
+            raise AppServerError(
+                f"an app's name may hold a-z, 0-9 and inner hyphens, since it is part of a host name; came {app.name!r}"
+            )
         self.app = app
         self.asgi = app.asgi()
         self._lock = threading.Lock()
@@ -128,7 +130,9 @@ class AppInstance:
                 future.cancel()
                 raise AppServerError(f"the application server did not answer within {STATE_DEADLINE_S:g} s") from error
             except Exception as error:
-                raise AppServerError(f"{self._hosted.app.name!r}.state() failed: {type(error).__name__}: {error}") from error
+                raise AppServerError(
+                    f"{self._hosted.app.name!r}.state() failed: {type(error).__name__}: {error}"
+                ) from error
             self._state = cached
         return copy.deepcopy(cached[1])
 
@@ -167,7 +171,9 @@ class AppInstance:
                 async with asyncio.timeout(REQUEST_DEADLINE_S):
                     await self._hosted.asgi(scope, receive, watched_send)
                 self._db.commit()
-            except Exception as error:  # whatever the application raised is its failure: recorded, typed, shown by state()
+            except (
+                Exception
+            ) as error:  # whatever the application raised is its failure: recorded, typed, shown by state()
                 self._db.rollback()
                 if self._failure is None:
                     self._failure = f"{scope['method']} {scope['path']}: {type(error).__name__}: {error}"
@@ -198,7 +204,9 @@ class AppServer:
         self._thread = threading.Thread(target=self._main, name="milepost-apps", daemon=True)
         self._thread.start()
         if not self._ready.wait(START_DEADLINE_S):
-            raise AppServerError(f"the application server did not start within {START_DEADLINE_S:g} s on port {self.port}")
+            raise AppServerError(
+                f"the application server did not start within {START_DEADLINE_S:g} s on port {self.port}"
+            )
 
     @classmethod
     def shared(cls) -> AppServer:
@@ -230,7 +238,9 @@ class AppServer:
         except AppServerError:
             raise
         except Exception as error:
-            raise AppServerError(f"the application {app.name!r} could not be set up: {type(error).__name__}: {error}") from error
+            raise AppServerError(
+                f"the application {app.name!r} could not be set up: {type(error).__name__}: {error}"
+            ) from error
         host = f"{secrets.token_hex(8)}.{app.name}.localhost:{self.port}"
         instance = AppInstance(self, hosted, db, host)
         self._instances[host] = instance
@@ -267,6 +277,7 @@ class AppServer:
         asyncio.set_event_loop(self.loop)
         config = uvicorn.Config(
             self._asgi,
+            interface="asgi3",
             lifespan="off",
             ws="none",
             access_log=False,

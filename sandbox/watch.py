@@ -48,7 +48,7 @@ class Watcher:
 
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._dirty: dict[str, dict[str, None]] = {}
+        self._dirty: set[str] = set()
         self._moves: dict[str, dict[str, str]] = {}
         self._fences: dict[str, threading.Event] = {}
         self._numbers = itertools.count(1)
@@ -120,14 +120,16 @@ class Watcher:
         finally:
             self._pull(sentinel)
 
-    def drain(self, folder: Path) -> tuple[list[str], dict[str, str]]:
-        """Return and forget the paths that changed in `folder` since the last drain, in order of their first event.
+    def drain(self, folder: Path) -> tuple[bool, dict[str, str]]:
+        """Return, and forget, whether anything changed in `folder` since the last drain, and its moves.
 
         Returns:
-            absolute paths, and the moves among them as {destination: source}.
+            whether there was any event, and the moves as {absolute destination: absolute source}.
         """
         with self._lock:
-            return list(self._dirty.pop(str(folder), {})), self._moves.pop(str(folder), {})
+            dirty = str(folder) in self._dirty
+            self._dirty.discard(str(folder))
+            return dirty, self._moves.pop(str(folder), {})
 
     def forget(self, folder: Path) -> None:
         """Remove a workspace's folder and its records."""
@@ -179,7 +181,7 @@ class Watcher:
                 if relative == path or not inside or inside.split(os.sep, 1)[0] == FENCE_FOLDER:
                     continue
                 folder = self._prefix + name
-                self._dirty.setdefault(folder, {}).setdefault(path)
+                self._dirty.add(folder)
                 if path == destination and source.startswith(folder + os.sep):
                     self._moves.setdefault(folder, {})[destination] = source
 

@@ -84,7 +84,9 @@ class Workspace:
             workspace._reported = workspace._scan()
             size_bytes = sum(seen.size_bytes for seen in workspace._reported.values())
             if size_bytes > quota_bytes or len(workspace._reported) > quota_files:
-                raise WorkspaceError(f"the fixture {fixture} exceeds the quota of {quota_bytes} bytes and {quota_files} files")
+                raise WorkspaceError(
+                    f"the fixture {fixture} exceeds the quota of {quota_bytes} bytes and {quota_files} files"
+                )
         except OSError as error:
             watcher.forget(folder)
             raise WorkspaceError(f"cannot make a workspace from {fixture}: {error}") from error
@@ -164,7 +166,11 @@ class Workspace:
         Raises:
             ActionError: the quota would be exceeded.
         """
-        name = "".join(c for c in suggested_name.replace("\\", "/").rsplit("/", 1)[-1] if c.isprintable()).lstrip(".").strip()
+        name = (
+            "".join(c for c in suggested_name.replace("\\", "/").rsplit("/", 1)[-1] if c.isprintable())
+            .lstrip(".")
+            .strip()
+        )
         stem, dot, suffix = (name or "download").rpartition(".")
         stem, suffix = (stem, dot + suffix) if stem else (suffix, "")
         stem, suffix = stem.encode()[:180].decode(errors="ignore"), suffix.encode()[:40].decode(errors="ignore")
@@ -185,7 +191,7 @@ class Workspace:
         await self._watcher.fence_async(self._folder)
 
     def drain_events(self, step: int) -> list[FileChange]:
-        """Return what changed since the last drain, as it stands now, in the order of the first event on each path.
+        """Return what changed since the last drain, as it stands now, sorted by path (so that equal episodes give equal lists).
 
         Call `fence` before. A file that came and went, or was rewritten with the same content, has not changed.
         """
@@ -195,9 +201,7 @@ class Workspace:
         before, after = self._reported, self._scan()
         self._reported = after
         prefix = str(self.root) + os.sep
-        order = {path.removeprefix(prefix): index for index, path in enumerate(dirty)}
-        changed = [p for p in before.keys() | after.keys() if not _same(before.get(p), after.get(p))]
-        changed.sort(key=lambda p: (order.get(p, len(order)), p))
+        changed = sorted(p for p in before.keys() | after.keys() if not _same(before.get(p), after.get(p)))
         sources = {d.removeprefix(prefix): s.removeprefix(prefix) for d, s in moves.items()}
         changes = [(p, _kind(p, before, after, sources)) for p in changed]
         moved_away = {sources[p] for p, kind in changes if kind == "moved"}
@@ -296,7 +300,9 @@ class Workspace:
             raise ActionError(f"writing {path!r} would exceed the workspace's quota of {self.quota_bytes} bytes")
         new = sum("/".join(parts[: i + 1]) not in scan for i in range(len(parts)))
         if len(scan) + new > self.quota_files:
-            raise ActionError(f"writing {path!r} would exceed the workspace's quota of {self.quota_files} files and folders")
+            raise ActionError(
+                f"writing {path!r} would exceed the workspace's quota of {self.quota_files} files and folders"
+            )
 
     def _scan(self) -> dict[str, _Seen]:
         """Return every file and folder by relative path, hashing only what has changed since the last scan."""

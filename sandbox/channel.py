@@ -1,0 +1,98 @@
+"""One page's DevTools session: every call has a deadline, and every failure is one of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from .errors import BrowserCrashedError, MilepostError, PageHungError, SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.async_api import CDPSession
+
+CALL_DEADLINE_S = 5.0
+GONE = ("has been closed", "Target crashed", "Connection closed", "Target closed", "detached", "Browser closed")
+
+
+class ContextGoneError(MilepostError):
+    """The document that a call was meant for has been replaced; internal to the sandbox, never seen outside."""
+
+
+class Channel:
+    """Sends DevTools commands to one page.
+
+    Attributes:
+        dead: resolved with the reason once the page or its browser has died; no call outlasts it.
+    """
+
+    def __init__(self, session: CDPSession) -> None:
+        self._session = session
+        self.dead: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
+        """Call `handler` with the parameters of each `event`."""
+        self._session.on(event, handler)
+
+    def kill(self, reason: str) -> None:
+        """Mark the page as dead and fail what is waiting on it."""
+        if not self.dead.done():
+            self.dead.set_result(reason)
+
+    def start(self, method: str, **parameters: Any) -> asyncio.Task[dict[str, Any]]:
+        """Send a command without waiting; commands started in a row reach the page in that order."""
+        return asyncio.ensure_future(self._session.send(method, parameters))
+
+    async def finish(
+        self, call: asyncio.Task[dict[str, Any]], method: str, *, timeout_s: float = CALL_DEADLINE_S
+    ) -> dict[str, Any]:
+        """Wait for a started command.
+
+        Raises:
+            PageHungError: no answer within `timeout_s` seconds.
+            BrowserCrashedError: the page or its browser died.
+            ContextGoneError: the document was replaced while the command ran.
+            SandboxError: the browser refused the command.
+        """
+        await self.until(call, what=method, timeout_s=timeout_s)
+        try:
+            return call.result()
+        except Exception as error:
+            text = str(error)
+            if any(mark in text for mark in GONE):
+                raise BrowserCrashedError(
+                    f"the browser died while answering {method}: {text.splitlines()[0]}"
+                ) from error
+            if (
+                "context" in text
+                and ("destroyed" in text or "Cannot find" in text)
+                or "Inspected target navigated" in text
+            ):
+                raise ContextGoneError(text) from error
+            raise SandboxError(f"the browser refused {method}: {text.splitlines()[0]}") from error
+
+    async def send(self, method: str, *, timeout_s: float = CALL_DEADLINE_S, **parameters: Any) -> dict[str, Any]:
+        """Send a command and wait for its answer; raises like `finish`."""
+        return await self.finish(self.start(method, **parameters), method, timeout_s=timeout_s)
+
+    async def until(self, future: asyncio.Future[Any], *, what: str, timeout_s: float) -> None:
+        """Wait until `future` is done; on failure it is cancelled.
+
+        Raises:
+            PageHungError: it was not done within `timeout_s` seconds.
+            BrowserCrashedError: the page or its browser died first.
+        """
+        if not future.done():
+            await asyncio.wait((future, self.dead), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if future.done():
+            return
+        future.cancel()
+        if self.dead.done():
+            raise BrowserCrashedError(f"{self.dead.result()} (during {what})")
+        raise PageHungError(
+            f"the page did not answer {what} within {timeout_s:g} s; a script of it may be in an endless loop"
+        )
+
+
+__all__ = ["CALL_DEADLINE_S", "Channel", "ContextGoneError"]

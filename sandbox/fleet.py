@@ -1,0 +1,186 @@
+"""One headless Chromium serving many episodes at once, each in a browser context of its own, kept warm between episodes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar
+
+from .browser_thread import BrowserThread
+from .chromium import find_chromium
+from .errors import BrowserCrashedError, SandboxError
+from .page import VIEWPORT, PageSession
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Playwright
+
+LAUNCH_DEADLINE_S = 30.0
+CLEAR_DEADLINE_S = 10.0
+MAX_EPISODES = 200
+"""A context is replaced after this many episodes, so that what a page leaves behind cannot grow without end."""
+
+ARGUMENTS = (
+    # Every name but *.localhost fails to resolve, so no page reaches anything but this machine; what the browser does on its own
+    # account is switched off as well.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE *.localhost",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-sync",
+    "--no-pings",
+    "--no-first-run",
+    "--block-new-web-contents",
+    "--mute-audio",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+    "--font-render-hinting=none",
+    "--disable-lcd-text",
+    "--disable-gpu",
+    # WebRTC opens sockets of its own, past the resolver.
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+)
+
+
+class Fleet:
+    """A browser and its pool of warm pages. Lives on the browser thread's loop; `shared()` is the process's one."""
+
+    _shared: ClassVar[Fleet | None] = None
+
+    def __init__(self) -> None:
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+        self._starting = asyncio.Lock()
+        self._idle: deque[tuple[PageSession, asyncio.Task[None]]] = deque()
+        self._background: set[asyncio.Task[None]] = set()
+        self._pid = os.getpid()
+        self._loop = asyncio.get_running_loop()
+        self.launches = 0
+
+    @classmethod
+    def shared(cls) -> Fleet:
+        """Return the browser thread's fleet. Must be called on that thread.
+
+        Raises:
+            SandboxError: called elsewhere.
+        """
+        thread = BrowserThread.get()
+        if not thread.on_thread():
+            raise SandboxError(
+                "the fleet lives on the browser thread; call this inside a coroutine given to BrowserThread.run"
+            )
+        fleet = cls._shared
+        if fleet is None or fleet._pid != os.getpid() or fleet._loop is not thread.loop:
+            fleet = cls._shared = cls()
+            thread.on_close(fleet.close)
+        return fleet
+
+    async def acquire(self) -> PageSession:
+        """Return a clean page, from the pool if one is there. A browser that has died is started again.
+
+        Raises:
+            BrowserNotFoundError: there is no Chromium on this machine.
+            BrowserCrashedError: it does not start.
+        """
+        from playwright.async_api import Error
+
+        browser = await self._ensure_browser()
+        while self._idle:
+            session, cleared = self._idle.popleft()
+            await asyncio.wait({cleared})
+            if session.broken is None:
+                return session
+            self._discard(session)
+        try:
+            context = await browser.new_context(
+                viewport={"width": VIEWPORT[0], "height": VIEWPORT[1]},
+                device_scale_factor=1,
+                locale="en-US",
+                timezone_id="UTC",
+                color_scheme="light",
+                reduced_motion="reduce",
+                service_workers="block",
+                accept_downloads=True,
+            )
+            return await PageSession.create(context)
+        except Error as error:
+            raise BrowserCrashedError(f"the browser could not open a page: {str(error).splitlines()[0]}") from error
+
+    async def release(self, session: PageSession) -> None:
+        """Give a page back; it is cleared in the background and reused, or closed if it is spent."""
+        if session.broken is not None or session.episodes >= MAX_EPISODES:
+            self._discard(session)
+            return
+        self._idle.append((session, asyncio.ensure_future(self._clear(session))))
+
+    async def close(self) -> None:
+        """Close every page, the browser and its driver; idempotent."""
+        from playwright.async_api import Error
+
+        for _, cleared in self._idle:
+            cleared.cancel()
+        self._idle.clear()
+        browser, self._browser = self._browser, None
+        playwright, self._playwright = self._playwright, None
+        with contextlib.suppress(Error, TimeoutError):
+            if browser is not None and browser.is_connected():
+                await asyncio.wait_for(browser.close(), INPUT_CLOSE_S)
+        with contextlib.suppress(Error, TimeoutError):
+            if playwright is not None:
+                await asyncio.wait_for(playwright.stop(), INPUT_CLOSE_S)
+
+    async def _ensure_browser(self) -> Browser:
+        async with self._starting:
+            if self._browser is None or not self._browser.is_connected():
+                self._idle.clear()
+                try:
+                    self._browser = await asyncio.wait_for(self._launch(), LAUNCH_DEADLINE_S)
+                except TimeoutError as error:
+                    raise BrowserCrashedError(f"Chromium did not start within {LAUNCH_DEADLINE_S:g} s") from error
+                self.launches += 1
+            return self._browser
+
+    async def _launch(self) -> Browser:
+        from playwright.async_api import Error, async_playwright
+
+        chromium = find_chromium()
+        for fresh_driver in (False, True):
+            if self._playwright is None or fresh_driver:
+                self._playwright = await async_playwright().start()
+            try:
+                return await self._playwright.chromium.launch(
+                    executable_path=chromium.path,
+                    headless=True,
+                    args=list(ARGUMENTS),
+                    chromium_sandbox=os.geteuid() != 0 and os.environ.get("MILEPOST_CHROMIUM_SANDBOX") != "0",
+                    # Ctrl-C belongs to whoever runs the episodes: they close the browser when they have finished.
+                    handle_sigint=False,
+                    handle_sigterm=False,
+                    handle_sighup=False,
+                )
+            except Error as error:
+                if "Connection closed" in str(error) and not fresh_driver:
+                    continue  # the driver died with the last browser
+                raise BrowserCrashedError(
+                    f"Chromium at {chromium.path} does not start: {str(error).splitlines()[0]}. Run it once by hand to see why; inside "
+                    "containers without user namespaces set MILEPOST_CHROMIUM_SANDBOX=0"
+                ) from error
+        raise AssertionError("unreachable")
+
+    async def _clear(self, session: PageSession) -> None:
+        try:
+            await asyncio.wait_for(session.clear(), CLEAR_DEADLINE_S)
+        except (SandboxError, TimeoutError) as error:
+            session.broken = session.broken or str(error) or "it could not be cleared"
+
+    def _discard(self, session: PageSession) -> None:
+        task = asyncio.ensure_future(session.close())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+INPUT_CLOSE_S = 4.0
+
+__all__ = ["Fleet"]

@@ -1,0 +1,182 @@
+"""The page's clock: it stands still between steps and is granted a little virtual time after each action.
+
+Findings behind the shape of this (Chromium 156; see also the tests):
+1. Virtual time is per renderer process and outlives the DevTools session; it can be started once, not set back.
+2. Under the policy "pause" a committed document never finishes loading. So a load is fed slices of virtual time until it has ended.
+3. A navigation to another process brings the policy and its budget along, which makes an expiry event that nobody asked for. So after a
+   navigation the time that has passed is read from the page instead of trusting the first event.
+4. Animation frames and CSS animations are not under virtual time; they go on in real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from .channel import CALL_DEADLINE_S, Channel, ContextGoneError
+from .errors import PageHungError
+
+WORLD = "milepost"
+LOAD_DEADLINE_S = 15.0
+FETCH_DEADLINE_S = 5.0
+LOAD_SLICE_MS = 1.0
+
+
+class PageClock:
+    """Grants virtual time to the main frame's document, and knows whether that document is being replaced.
+
+    Attributes:
+        context_id: the isolated world of the main frame's present document, None while there is none.
+        navigating: a navigation of the main frame has been asked for or is loading.
+    """
+
+    def __init__(self, channel: Channel, frame_id: str) -> None:
+        self.context_id: int | None = None
+        self.navigating = False
+        self._committed = False
+        self._channel = channel
+        self._frame_id = frame_id
+        self._expired = asyncio.Event()
+        self._changed = asyncio.Event()
+        channel.on("Emulation.virtualTimeBudgetExpired", lambda _: self._expired.set())
+        channel.on("Page.frameRequestedNavigation", self._on_requested)
+        channel.on("Page.frameStartedNavigating", self._on_navigating)
+        channel.on("Page.frameStartedLoading", self._on_started)
+        channel.on("Page.frameNavigated", self._on_committed)
+        channel.on("Page.frameStoppedLoading", self._on_stopped)
+        channel.on("Runtime.executionContextCreated", self._on_context)
+        channel.on("Runtime.executionContextDestroyed", self._on_context_gone)
+        channel.on("Runtime.executionContextsCleared", self._on_contexts_cleared)
+
+    async def settle(self, budget_ms: float) -> None:
+        """Grant `budget_ms` of virtual time; a navigation under way is first loaded to its end and then granted as much.
+
+        Requests in flight stop the virtual clock until they have ended (for at most FETCH_DEADLINE_S, in real time).
+
+        Raises:
+            PageHungError: the page does not answer, or a load does not end within LOAD_DEADLINE_S seconds.
+            BrowserCrashedError: it died.
+        """
+        await self._grant(budget_ms)
+        deadline = asyncio.get_running_loop().time() + LOAD_DEADLINE_S
+        while self.navigating:
+            await self._load(deadline)
+            if not self.navigating:
+                await self._grant_checked(budget_ms)
+
+    async def _load(self, deadline: float) -> None:
+        """Feed the navigation under way until it has ended."""
+        while self.navigating:
+            left_s = deadline - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                raise PageHungError(f"the page did not finish loading within {LOAD_DEADLINE_S:g} s")
+            if self._committed:
+                await self._grant(LOAD_SLICE_MS)
+            else:  # the old document keeps its time while the new one is on its way
+                self._changed.clear()
+                await self._wait(self._changed, "loading", left_s)
+
+    async def _grant_checked(self, budget_ms: float) -> None:
+        before = await self.now_ms()
+        await self._grant(budget_ms)
+        after = await self.now_ms()
+        if before is not None and after is not None and after < before + budget_ms - 1 and not self.navigating:
+            await self._grant(before + budget_ms - after)
+
+    async def now_ms(self) -> float | None:
+        """Return the document's unmoved clock in milliseconds, or None while it is being replaced."""
+        try:
+            return float(await self.evaluate("Date.now()"))
+        except ContextGoneError:
+            return None
+
+    async def evaluate(self, expression: str, *, timeout_s: float = CALL_DEADLINE_S) -> Any:
+        """Evaluate in the main frame's isolated world and return the JSON value.
+
+        Raises:
+            ContextGoneError: the document is being replaced.
+            PageHungError, BrowserCrashedError: as `Channel.finish`.
+        """
+        return await self.finish(self.start(expression), timeout_s=timeout_s)
+
+    def start(self, expression: str) -> asyncio.Task[dict[str, Any]]:
+        """Start an evaluation without waiting for it."""
+        if self.context_id is None:
+            raise ContextGoneError("the page has no document yet")
+        return self._channel.start(
+            "Runtime.evaluate", expression=expression, contextId=self.context_id, returnByValue=True
+        )
+
+    async def finish(self, call: asyncio.Task[dict[str, Any]], *, timeout_s: float = CALL_DEADLINE_S) -> Any:
+        """Wait for a started evaluation and return its JSON value; raises like `evaluate`."""
+        answer = await self._channel.finish(call, "an evaluation", timeout_s=timeout_s)
+        details = answer.get("exceptionDetails")
+        if details is not None:
+            text = details.get("exception", {}).get("description", details.get("text"))
+            raise RuntimeError(f"milepost's own page script failed: {text}")
+        return answer["result"].get("value")
+
+    async def _grant(self, budget_ms: float) -> None:
+        self._expired.clear()
+        await self._channel.send(
+            "Emulation.setVirtualTimePolicy", policy="pauseIfNetworkFetchesPending", budget=budget_ms
+        )
+        try:
+            await self._wait(self._expired, "a grant of virtual time", FETCH_DEADLINE_S)
+        except PageHungError:
+            # A request that never ends holds the clock; a page that still answers is slow, not hung.
+            await self._channel.send("Emulation.setVirtualTimePolicy", policy="pause")
+            if self.context_id is not None:
+                await self.now_ms()
+
+    async def _wait(self, event: asyncio.Event, what: str, timeout_s: float) -> None:
+        if not event.is_set():
+            waiter = asyncio.ensure_future(event.wait())
+            await self._channel.until(waiter, what=what, timeout_s=timeout_s)
+
+    def _is_main(self, event: dict[str, Any]) -> bool:
+        return bool(event["frameId"] == self._frame_id)
+
+    def _set(self, *, navigating: bool, committed: bool) -> None:
+        self.navigating, self._committed = navigating, committed
+        self._changed.set()
+
+    def expect_navigation(self) -> None:
+        """Say that a navigation has just been asked for."""
+        self._set(navigating=True, committed=False)
+
+    def _on_requested(self, event: dict[str, Any]) -> None:
+        if self._is_main(event) and event["disposition"] == "currentTab":
+            self.expect_navigation()
+
+    def _on_navigating(self, event: dict[str, Any]) -> None:
+        if self._is_main(event) and event["navigationType"] not in ("sameDocument", "historySameDocument"):
+            self.expect_navigation()
+
+    def _on_started(self, event: dict[str, Any]) -> None:
+        if self._is_main(event) and not self.navigating:
+            self._set(navigating=True, committed=self._committed)
+
+    def _on_committed(self, event: dict[str, Any]) -> None:
+        if event["frame"]["id"] == self._frame_id:
+            self._committed = True
+            self._changed.set()
+
+    def _on_stopped(self, event: dict[str, Any]) -> None:
+        if self._is_main(event):
+            self._set(navigating=False, committed=False)
+
+    def _on_context(self, event: dict[str, Any]) -> None:
+        context = event["context"]
+        if context["name"] == WORLD and context["auxData"].get("frameId") == self._frame_id:
+            self.context_id = context["id"]
+
+    def _on_context_gone(self, event: dict[str, Any]) -> None:
+        if event["executionContextId"] == self.context_id:
+            self.context_id = None
+
+    def _on_contexts_cleared(self, _: dict[str, Any]) -> None:
+        self.context_id = None
+
+
+__all__ = ["WORLD", "PageClock"]
