@@ -16,7 +16,9 @@ from ..sandbox.snapshot import Element
 
 Verb = Literal["click", "fill", "select"]
 
-FILLABLE_ROLES = frozenset({"textbox", "searchbox", "spinbutton", "combobox", "date", "time"})
+FILLABLE_ROLES = frozenset(
+    {"textbox", "searchbox", "spinbutton", "combobox", "slider", "color", "date", "time", "month", "week", "datetime"}
+)
 SELECTABLE_ROLES = frozenset({"combobox", "listbox"})
 _SHOWN = 4
 _NEEDS = {"fill": "a text field", "select": "a list of options", "click": "an element"}

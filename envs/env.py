@@ -158,7 +158,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         await self._end_episode(discard=True)
         return result
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """Return the page as an RGB array of shape (height, width, 3), or None without `render_mode="rgb_array"`.
 
         Raises:
@@ -228,6 +228,10 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             output = await episode.perform(action)
         except ActionError as error:
             problem = episode.masked(str(error))
+        try:
+            await episode.settle()
+        except ActionError as error:
+            problem = problem or episode.masked(str(error))
         previous = episode.snapshot
         reward = await episode.observe(shown, problem)
         stop = episode.stop_reason(is_done=action is not None and action.kind == "done")

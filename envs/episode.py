@@ -37,7 +37,7 @@ from .task import TaskInstance
 
 
 class Episode:
-    """Opened by `Episode.open`; then per step `begin_step`, `perform`, `observe`, `stop_reason`; at last `close`."""
+    """Made by `open`; then, per step, `begin_step`, `perform`, `settle`, `observe`, `stop_reason`; at last `close`."""
 
     def __init__(self, instance: TaskInstance, *, app: AppInstance, workspace: Workspace, page: PageSession) -> None:
         self.instance = instance
@@ -144,15 +144,24 @@ class Episode:
                 pass
         return ""
 
+    async def settle(self) -> None:
+        """Let the page react to the action.
+
+        Raises:
+            ActionError: the action led where the agent must not go; the page was brought back.
+            SandboxError: the machine failed.
+        """
+        self._lap("act")
+        await self._page.settle()
+        self._lap("settle")
+
     async def observe(self, action: str, error: str = "") -> StepReward:
-        """Settle, look at everything, and let the milestones judge; `snapshot` and `events` are then this step's.
+        """Look at everything, and let the milestones judge; `snapshot` and `events` are then this step's.
 
         Args:
             action: the action's text, for the ledger.
             error: why it could not be done, "" if it was, for the ledger.
         """
-        self._lap("act")
-        await self._page.settle()
         self._lap("settle")
         moment = await self._look(previous=self.snapshot)
         return self._score(moment, action, error)

@@ -7,6 +7,7 @@ without a name, nothing twice. Every text has a bound, and says so where it was 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from gymnasium import spaces
 
@@ -39,9 +40,10 @@ Observation = dict[str, str]
 """Keys: goal, url, title, focused, page, files, last_action, last_action_result, last_action_error."""
 
 
-def observation_space() -> spaces.Dict:
+def observation_space() -> spaces.Space[Observation]:
     """Return the space of every observation: a dict of bounded Unicode texts."""
-    return spaces.Dict({key: UnicodeText(limit) for key, limit in LIMITS_CHARS.items()})
+    space: spaces.Space[Any] = spaces.Dict({key: UnicodeText(limit) for key, limit in LIMITS_CHARS.items()})
+    return space
 
 
 def build_observation(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -109,8 +109,7 @@ class MilepostVectorEnv(VectorEnv[VectorObservation, Sequence[str], NDArray[Any]
 
     def _batched(self, observations: Sequence[dict[str, str]]) -> VectorObservation:
         out: dict[str, None] = dict.fromkeys(LIMITS_CHARS)
-        batched: VectorObservation = concatenate(self.single_observation_space, observations, out)
-        return batched
+        return cast(VectorObservation, concatenate(self.single_observation_space, observations, out))
 
 
 __all__ = ["MilepostVectorEnv"]
