@@ -1,9 +1,9 @@
 """Serve the bundled applications: one origin and one SQLite database per episode, one server thread per process.
 
-An episode's origin is `http://<random hex>.<app>.localhost:<port>`; Chromium resolves *.localhost to this machine by itself,
-and the Host header says which episode's database a request belongs to. An episode's requests are handled one at a time, in
-order of arrival, each as one transaction: committed when the handler returns, rolled back when it raises. So handlers
-must end their responses; endless streams are not supported.
+An episode's origin is `http://<random hex>.<app>.localhost:<port>`; Chromium resolves *.localhost to this machine by
+itself, and the Host header says which episode's database a request belongs to. An episode's requests are handled one
+at a time, in order of arrival, each as one transaction: committed when the handler returns, rolled back when it
+raises. So handlers must end their responses; endless streams are not supported.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class App(ABC):
 
     @abstractmethod
     def create_schema(self, db: sqlite3.Connection) -> None:
-        """Create the tables (and content common to every episode) in the template database; called once per App object."""
+        """Create the tables, and content common to every episode, in the template database; called once per App."""
 
     @abstractmethod
     def seed(self, db: sqlite3.Connection, rng: numpy.random.Generator, parameters: Mapping[str, Any]) -> None:
@@ -116,7 +116,8 @@ class AppInstance:
         """Return the server-side state, read between two requests.
 
         Raises:
-            AppServerError: a handler has failed since the episode began, the state cannot be read, or the server does not answer.
+            AppServerError: a handler has failed since the episode began, the state cannot be read, or the server does
+            not answer.
         """
         self.check()
         if self._closed:

@@ -24,8 +24,8 @@ CLOSE_DEADLINE_S = 10.0
 class BrowserThread:
     """An event loop on a daemon thread, started on first use and closed at interpreter exit.
 
-    `get()` returns the process's instance. After a fork the child gets a fresh one: the parent's loop and browser are not
-    usable there.
+    `get()` returns the process's instance. After a fork the child gets a fresh one: the parent's loop and browser are
+    not usable there.
     """
 
     _instance: ClassVar[BrowserThread | None] = None
@@ -41,7 +41,7 @@ class BrowserThread:
 
     @classmethod
     def get(cls) -> BrowserThread:
-        """Return this process's browser thread, starting it if there is none (or the old one was closed or forked away)."""
+        """Return this process's browser thread, starting it if there is none or the old one was closed."""
         instance = cls._instance
         if instance is not None and instance._pid == os.getpid() and not instance._closed:
             return instance

@@ -65,10 +65,8 @@ class Channel:
                     f"the browser died while answering {method}: {text.splitlines()[0]}"
                 ) from error
             if (
-                "context" in text
-                and ("destroyed" in text or "Cannot find" in text)
-                or "Inspected target navigated" in text
-            ):
+                "context" in text and ("destroyed" in text or "Cannot find" in text)
+            ) or "Inspected target navigated" in text:
                 raise ContextGoneError(text) from error
             raise SandboxError(f"the browser refused {method}: {text.splitlines()[0]}") from error
 

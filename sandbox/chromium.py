@@ -41,7 +41,8 @@ def find_chromium() -> ChromiumInfo:
     """Return the Chromium that episodes will run in. Starts no browser and no driver.
 
     Raises:
-        BrowserNotFoundError: none was found, or MILEPOST_CHROMIUM names a file that cannot be run; the message names the cure.
+        BrowserNotFoundError: none was found, or MILEPOST_CHROMIUM names a file that cannot be run; the message names
+        the cure.
     """
     named = os.environ.get(ENV_VARIABLE)
     if named:
@@ -56,15 +57,16 @@ def find_chromium() -> ChromiumInfo:
     own = _playwright_chromium()
     if own is not None:
         revision = re.search(r"chromium(?:_headless_shell)?-(\d+)", str(own))
-        return ChromiumInfo(path=own, source="playwright", version=revision and f"r{revision[1]}" or None)
+        return ChromiumInfo(path=own, source="playwright", version=f"r{revision[1]}" if revision else None)
     for name in SYSTEM_NAMES:
         found = shutil.which(name)
         if found is not None:
             return ChromiumInfo(path=Path(found), source="system")
     raise BrowserNotFoundError(
         f"no Chromium found: looked at {ENV_VARIABLE}, Playwright's browsers in {_playwright_folder()} and "
-        f"{', '.join(SYSTEM_NAMES)} on PATH. Install one with `playwright install chromium-headless-shell`, or on Debian or Ubuntu "
-        "`apt-get install chromium-headless-shell` (or `chromium`), or point MILEPOST_CHROMIUM at an executable"
+        f"{', '.join(SYSTEM_NAMES)} on PATH. Install one with `playwright install chromium-headless-shell`, "
+        "or on Debian or Ubuntu `apt-get install chromium-headless-shell` (or `chromium`), "
+        "or point MILEPOST_CHROMIUM at an executable"
     )
 
 

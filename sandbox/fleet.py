@@ -1,4 +1,4 @@
-"""One headless Chromium serving many episodes at once, each in a browser context of its own, kept warm between episodes."""
+"""One headless Chromium serving many episodes at once, each in a browser context of its own, kept warm in between."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 LAUNCH_DEADLINE_S = 30.0
 CLEAR_DEADLINE_S = 10.0
+CLOSE_DEADLINE_S = 4.0
 MAX_EPISODES = 200
 """A context is replaced after this many episodes, so that what a page leaves behind cannot grow without end."""
 
 ARGUMENTS = (
-    # Every name but *.localhost fails to resolve, so no page reaches anything but this machine; what the browser does on its own
-    # account is switched off as well.
+    # Every name but *.localhost fails to resolve, so no page reaches anything but this machine; what the browser does
+    # on its own account is switched off as well.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE *.localhost",
     "--disable-background-networking",
     "--disable-component-update",
@@ -126,10 +127,10 @@ class Fleet:
         playwright, self._playwright = self._playwright, None
         with contextlib.suppress(Error, TimeoutError):
             if browser is not None and browser.is_connected():
-                await asyncio.wait_for(browser.close(), INPUT_CLOSE_S)
+                await asyncio.wait_for(browser.close(), CLOSE_DEADLINE_S)
         with contextlib.suppress(Error, TimeoutError):
             if playwright is not None:
-                await asyncio.wait_for(playwright.stop(), INPUT_CLOSE_S)
+                await asyncio.wait_for(playwright.stop(), CLOSE_DEADLINE_S)
 
     async def _ensure_browser(self) -> Browser:
         async with self._starting:
@@ -164,8 +165,9 @@ class Fleet:
                 if "Connection closed" in str(error) and not fresh_driver:
                     continue  # the driver died with the last browser
                 raise BrowserCrashedError(
-                    f"Chromium at {chromium.path} does not start: {str(error).splitlines()[0]}. Run it once by hand to see why; inside "
-                    "containers without user namespaces set MILEPOST_CHROMIUM_SANDBOX=0"
+                    f"Chromium at {chromium.path} does not start: {str(error).splitlines()[0]}. "
+                    "Run it once by hand to see why; "
+                    "inside containers without user namespaces set MILEPOST_CHROMIUM_SANDBOX=0"
                 ) from error
         raise AssertionError("unreachable")
 
@@ -180,7 +182,5 @@ class Fleet:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-
-INPUT_CLOSE_S = 4.0
 
 __all__ = ["Fleet"]

@@ -1,11 +1,14 @@
 """One page of one episode: what the agent can do to it, and what it can see of it.
 
 Choices worth knowing:
-1. The viewport is 1280 x 720 CSS pixels at scale 1, locale en-US, UTC, reduced motion; Date starts at 2026-01-15T09:00:00Z.
-2. `fill` clicks the field, selects its content and inserts the text as one trusted input. The change event comes when focus
-   leaves, as with a person. Date, time, colour and range fields take no inserted text: they are set, with synthetic events.
-3. `select` sets the option with synthetic input and change events, because arrow keys would pass through other options and fire for each.
-   What 2 and 3 set without trusted input is journalled as an Input whose origin is "agent".
+1. The viewport is 1280 x 720 CSS pixels at scale 1, locale en-US, UTC, reduced motion; Date starts at
+   2026-01-15T09:00:00Z.
+2. `fill` clicks the field, selects its content and inserts the text as one trusted input. The change event comes when
+   focus leaves, as with a person. Date, time, colour and range fields take no inserted text: they are set, with
+   synthetic events.
+3. `select` sets the option with synthetic input and change events, because arrow keys would pass through other
+   options and fire for each. What 2 and 3 set without trusted input is journalled as an Input whose origin is
+   "agent".
 4. There is one tab. A link or script that opens another is followed in this one.
 5. Dialogs are accepted at once.
 """
@@ -61,7 +64,7 @@ def _script(name: str) -> str:
 
 
 class PageSession:
-    """A page in a pooled browser context. Get it from `Fleet.acquire`, start an episode with `open`, give it back with `Fleet.release`.
+    """A page in a pooled browser context: from `Fleet.acquire`, through `open`, back by `Fleet.release`.
 
     All coroutines run on the browser thread's loop. After a SandboxError the session is spent: release it.
 
@@ -83,6 +86,7 @@ class PageSession:
         self._world_script: str | None = None
         self._start_url = ""
         self._popup: str | None = None
+        self._closing: asyncio.Task[None] | None = None
         channel.on("Runtime.executionContextCreated", self._on_context)
         channel.on("Page.windowOpen", self._on_window_open)
         page.on("crash", lambda _: channel.kill("the page's process crashed"))
@@ -109,7 +113,7 @@ class PageSession:
     async def open(
         self, *, url: str, allowed_hosts: Sequence[str], seed: int, downloads: Workspace | None = None
     ) -> None:
-        """Start an episode at `url`: seeded Math.random, the clock at its fixed start, an empty history, the page loaded and settled.
+        """Start an episode at `url`, with Math.random seeded, the clock at its start, no history; load it and settle.
 
         Args:
             url: where to begin; http(s), on an allowed host.
@@ -411,7 +415,7 @@ class PageSession:
 
     def _on_page(self, page: Page) -> None:
         if page is not self._page:
-            asyncio.ensure_future(_close_page(page))
+            self._closing = asyncio.ensure_future(_close_page(page))
 
 
 async def _close_page(page: Page) -> None:

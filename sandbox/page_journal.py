@@ -93,11 +93,11 @@ class PageJournal:
             self._add(Title, "browser", title=title)
 
     def acted(self, description: dict[str, Any]) -> None:
-        """Record a field that the agent's action set without a keyboard; vouched for by the action, not by trusted input."""
+        """Record a field that the action set itself; vouched for by the action, not by trusted input."""
         self._add(Input, "agent", **description)
 
     async def downloads_done(self) -> None:
-        """Wait until the downloads under way are in the workspace; one that was announced has DOWNLOAD_START_S to begin."""
+        """Wait until downloads are in the workspace; an announced one has DOWNLOAD_START_S seconds to begin."""
         while self._expected or self._tasks:
             if self._tasks:
                 await asyncio.wait(set(self._tasks))

@@ -2,9 +2,11 @@
 
 Findings behind the shape of this (Chromium 156; see also the tests):
 1. Virtual time is per renderer process and outlives the DevTools session; it can be started once, not set back.
-2. Under the policy "pause" a committed document never finishes loading. So a load is fed slices of virtual time until it has ended.
-3. A navigation to another process brings the policy and its budget along, which makes an expiry event that nobody asked for. So after a
-   navigation the time that has passed is read from the page instead of trusting the first event.
+2. Under the policy "pause" a committed document never finishes loading. So a load is fed slices of virtual time until
+   it has ended.
+3. A navigation to another process brings the policy and its budget along, which makes an expiry event that nobody
+   asked for. So after a navigation the time that has passed is read from the page instead of trusting the first
+   event.
 4. Animation frames and CSS animations are not under virtual time; they go on in real time.
 """
 
@@ -49,7 +51,7 @@ class PageClock:
         channel.on("Runtime.executionContextsCleared", self._on_contexts_cleared)
 
     async def settle(self, budget_ms: float) -> None:
-        """Grant `budget_ms` of virtual time; a navigation under way is first loaded to its end and then granted as much.
+        """Grant `budget_ms` of virtual time; a navigation under way is loaded to its end and then granted as much.
 
         Requests in flight stop the virtual clock until they have ended (for at most FETCH_DEADLINE_S, in real time).
 

@@ -1,7 +1,8 @@
 """One watchdog observer per process, and the fence that proves that it has caught up.
 
-All workspaces of a process lie in one folder, watched recursively by one inotify instance. To fence, a sentinel file is created in a hidden
-folder beside the workspace's root and its event awaited: inotify keeps order, so every earlier event has then arrived too.
+All workspaces of a process lie in one folder, watched recursively by one inotify instance. To fence, a sentinel file
+is created in a hidden folder beside the workspace's root and its event awaited: inotify keeps order, so every earlier
+event has then arrived too.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Watcher:
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise WorkspaceError(
-                f"the file watcher could not start ({error}); raise fs.inotify.max_user_watches or max_user_instances, or end other watchers"
+                f"the file watcher could not start ({error}); "
+                "raise fs.inotify.max_user_watches or max_user_instances, or end other watchers"
             ) from error
 
     @classmethod
@@ -107,10 +109,14 @@ class Watcher:
         loop = asyncio.get_running_loop()
         awaited: asyncio.Future[None] = loop.create_future()
 
+        def finish() -> None:
+            if not awaited.done():
+                awaited.set_result(None)
+
         class Arrival(threading.Event):
             def set(self) -> None:
                 super().set()
-                loop.call_soon_threadsafe(lambda: awaited.done() or awaited.set_result(None))
+                loop.call_soon_threadsafe(finish)
 
         sentinel, _ = self._plant(folder, Arrival())
         try:
@@ -164,7 +170,7 @@ class Watcher:
         Path(sentinel).unlink(missing_ok=True)
 
     def _late(self, timeout_s: float) -> str:
-        return f"the file watcher did not report its sentinel within {timeout_s:g} s; the machine is overloaded or the watcher died"
+        return f"the file watcher did not report its sentinel within {timeout_s:g} s: overloaded, or dead"
 
     def _record(self, event: FileSystemEvent) -> None:
         if event.event_type in IGNORED_EVENTS:

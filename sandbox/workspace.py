@@ -1,10 +1,11 @@
 """The episode's files: a jailed folder with quotas, watched from outside.
 
-Paths are resolved part by part with `dir_fd` and O_NOFOLLOW, so no "..", absolute path or symbolic link leads out, whoever made it and
-whenever. What an agent does wrong raises ActionError; what the machine does wrong raises WorkspaceError.
+Paths are resolved part by part with `dir_fd` and O_NOFOLLOW, so no "..", absolute path or symbolic link leads out,
+whoever made it and whenever. What an agent does wrong raises ActionError; what the machine does wrong raises
+WorkspaceError.
 
-What this does not protect against: another process of the same user that writes into the folder directly. Such writes are seen
-(and reported as changes) but not held to the quota.
+What this does not protect against: another process of the same user that writes into the folder directly. Such writes
+are seen (and reported as changes) but not held to the quota.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ class Workspace:
         """Return a file's content.
 
         Raises:
-            ActionError: the path leads out of the workspace, is missing, is no regular file, or holds more than `limit_bytes`.
+            ActionError: the path leads out of the workspace, is missing, is no regular file, or holds more than
+            `limit_bytes`.
         """
         parts = self._parts(path)
         with self._parent(path, parts) as parent:
@@ -125,7 +127,7 @@ class Workspace:
                 return file.read(limit_bytes + 1)[:limit_bytes]
 
     def read_text(self, path: str) -> str:
-        """Return a file's content as UTF-8 text; raises like `read_bytes`, and ActionError for a file that is not text."""
+        """Return a file's content as UTF-8 text; raises like `read_bytes`, and ActionError if it is not text."""
         try:
             return self.read_bytes(path).decode("utf-8")
         except UnicodeDecodeError as error:
@@ -143,8 +145,8 @@ class Workspace:
         """Write a file, replacing what was there; missing folders are made.
 
         Raises:
-            ActionError: the path leads out of the workspace, is too long or deep, is a folder, or the quota would be exceeded.
-            WorkspaceError: the disk refuses.
+            ActionError: the path leads out of the workspace, is too long or deep, is a folder, or the quota would be
+            exceeded. WorkspaceError: the disk refuses.
         """
         parts = self._parts(path)
         self._check_quota(path, parts, len(data))
@@ -191,7 +193,7 @@ class Workspace:
         await self._watcher.fence_async(self._folder)
 
     def drain_events(self, step: int) -> list[FileChange]:
-        """Return what changed since the last drain, as it stands now, sorted by path (so that equal episodes give equal lists).
+        """Return what changed since the last drain, as it stands now, sorted by path.
 
         Call `fence` before. A file that came and went, or was rewritten with the same content, has not changed.
         """
@@ -248,7 +250,8 @@ class Workspace:
             raise ActionError(f"{path!r} holds characters that a file name must not have") from error
         if longest > MAX_NAME_BYTES or total > MAX_PATH_BYTES or len(parts) > MAX_DEPTH:
             raise ActionError(
-                f"the path is too long: at most {MAX_NAME_BYTES} bytes a name, {MAX_PATH_BYTES} in all, {MAX_DEPTH} folders deep"
+                f"the path is too long: at most {MAX_NAME_BYTES} bytes a name, {MAX_PATH_BYTES} in all, "
+                f"{MAX_DEPTH} folders deep"
             )
         return parts
 
