@@ -227,6 +227,9 @@ def train_grpo(
     as_json: Json = False,
 ) -> None:
     """Train by group-relative policy optimisation; the same command again resumes a run that was cut short."""
+    from .sandbox.chromium import find_chromium
+
+    find_chromium()  # without one every episode would break down; better said at once
     with _train_extra():
         from .trainers.grpo import main as grpo
 
@@ -265,8 +268,10 @@ def evaluate(
     """Play held-out episodes and report success, reward and milestone rates."""
     from .agents.evaluate import evaluate as run
     from .envs.registration import resolve_id
+    from .sandbox.chromium import find_chromium
 
     ids = [resolve_id(task) for task in tasks]
+    find_chromium()  # without one every episode would break down; better said at once
     total = seeds * len(ids)
     with _stderr().status(f"0/{total} episodes") as status:
 
@@ -287,8 +292,8 @@ def evaluate(
 
 def _show_scores(result: EvaluationResult, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("task", "success", "95 % interval", "reward", "steps", "milestones reached"):
-        table.add_column(column, justify="left" if column in {"task", "milestones reached"} else "right")
+    for column in ("task", "success", "95 % interval", "reward", "steps"):
+        table.add_column(column, justify="left" if column == "task" else "right", no_wrap=True)
     for task_id, score in result.tasks.items():
         table.add_row(
             task_id,
@@ -296,9 +301,11 @@ def _show_scores(result: EvaluationResult, console: Console) -> None:
             f"{score.success_low:.2f} to {score.success_high:.2f}",
             f"{score.mean_reward:.2f}",
             f"{score.mean_steps:.1f}",
-            ", ".join(f"{name} {share:.0%}" for name, share in score.milestones.items()),
         )
     console.print(table)
+    for task_id, score in result.tasks.items():
+        reached = ", ".join(f"{name} {share:.0%}" for name, share in score.milestones.items())
+        console.print(f"[dim]{task_id} reached: {reached}[/dim]", highlight=False)
     console.print(
         f"{result.policy}: {result.success_rate:.1%} success on {result.seeds} seeds per task in {result.wall_s:.1f} s"
     )

@@ -43,6 +43,7 @@ def test_the_task_is_solved_by_its_oracle(shown_task: Path):
         (trajectory,) = run_episodes([EpisodeSpec(task=task, seed=5)], OraclePolicy(), pool=pool)
     assert trajectory.success
     assert [step.error for step in trajectory.steps] == [""] * 4
+    assert trajectory.total_reward == pytest.approx(1.2)
 
 
 @pytest.mark.browser
