@@ -20,13 +20,14 @@ class Answer:
         """Standard output as one JSON document, with nothing before or after it."""
         return json.loads(self.out)
 
-    def one_paragraph(self) -> str:
+    def one_paragraph(self, *, after_progress: bool = False) -> str:
         """The error, asserted to be what a person should see of it: one paragraph, on standard error, no traceback."""
         assert self.code == 2, self
         assert self.out == ""
         assert "Traceback" not in self.err
-        assert len(self.err.strip().splitlines()) == 1, self.err
-        return self.err
+        lines = self.err.strip().splitlines()
+        assert len(lines) == 1 or after_progress, self.err
+        return lines[-1]
 
 
 Run = Callable[..., Answer]

@@ -33,8 +33,8 @@ def test_unknown_task_names_a_close_one(milepost: Run, config: Path):
 
 
 def test_missing_model_names_its_cure(milepost: Run, config: Path, tmp_path: Path):
-    message = milepost("train", "grpo", config, MILEPOST_CACHE=str(tmp_path / "empty")).one_paragraph()
-    assert "make setup" in message
+    answer = milepost("train", "grpo", config, MILEPOST_CACHE=str(tmp_path / "empty"))
+    assert "make setup" in answer.one_paragraph(after_progress=True)
 
 
 def test_missing_browser_names_its_cure(milepost: Run, config: Path, tmp_path: Path):
