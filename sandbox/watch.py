@@ -1,8 +1,11 @@
 """One watchdog observer per process, and the fence that proves that it has caught up.
 
 All workspaces of a process lie in one folder, watched recursively by one inotify instance. To fence, a sentinel file
-is created in a hidden folder beside the workspace's root and its event awaited: inotify keeps order, so every earlier
-event has then arrived too.
+is created in a hidden folder beside them and its event awaited: inotify keeps order, so every earlier event has then
+arrived too.
+
+watchdog registers a folder twice (and warns, which under `-W error` ends its thread) if it is made inside another that
+it is just learning about. So whole trees are moved in from outside, and a fence stands before each folder made within.
 """
 
 from __future__ import annotations
@@ -55,6 +58,8 @@ class Watcher:
         self._numbers = itertools.count(1)
         self._closed = False
         self.folder = Path(tempfile.mkdtemp(prefix="milepost-"))
+        self._fence_folder = self.folder / FENCE_FOLDER
+        self._fence_folder.mkdir()
         self._prefix = str(self.folder) + os.sep
         self._observer = Observer()
         try:
@@ -78,33 +83,36 @@ class Watcher:
                 atexit.register(cls._shared.close)
             return cls._shared
 
-    def make_folder(self) -> Path:
-        """Make one workspace's folder, with its hidden fence folder inside.
+    def make_folder(self, fixture: Path | None) -> Path:
+        """Make one workspace's folder, holding a copy of `fixture` if given (symbolic links are copied as links).
 
         Raises:
-            WorkspaceError: the disk refuses.
+            WorkspaceError: the disk refuses, or the fixture is no folder.
         """
+        staging = Path(tempfile.mkdtemp(prefix="milepost-new-"))
         try:
-            folder = Path(tempfile.mkdtemp(dir=self.folder))
-            (folder / FENCE_FOLDER).mkdir()
-        except OSError as error:
-            raise WorkspaceError(f"cannot make a workspace in {self.folder}: {error}") from error
-        return folder
+            if fixture is not None:
+                shutil.copytree(fixture, staging, symlinks=True, dirs_exist_ok=True)
+            return staging.rename(self.folder / staging.name)
+        except (OSError, shutil.Error) as error:
+            shutil.rmtree(staging, ignore_errors=True)
+            what = f"cannot make a workspace in {self.folder}" + (f" from {fixture}" if fixture else "")
+            raise WorkspaceError(f"{what}: {error}") from error
 
-    def fence(self, folder: Path, *, timeout_s: float = FENCE_DEADLINE_S) -> None:
-        """Block until every change made in `folder` before this call has been recorded.
+    def fence(self, *, timeout_s: float = FENCE_DEADLINE_S) -> None:
+        """Block until every change made in any workspace before this call has been recorded.
 
         Raises:
             WorkspaceError: the sentinel's event did not come within `timeout_s` seconds, or the disk refuses.
         """
-        sentinel, arrived = self._plant(folder)
+        sentinel, arrived = self._plant()
         try:
             if not arrived.wait(timeout_s):
                 raise WorkspaceError(self._late(timeout_s))
         finally:
             self._pull(sentinel)
 
-    async def fence_async(self, folder: Path, *, timeout_s: float = FENCE_DEADLINE_S) -> None:
+    async def fence_async(self, *, timeout_s: float = FENCE_DEADLINE_S) -> None:
         """`fence` without blocking the event loop."""
         loop = asyncio.get_running_loop()
         awaited: asyncio.Future[None] = loop.create_future()
@@ -118,7 +126,7 @@ class Watcher:
                 super().set()
                 loop.call_soon_threadsafe(finish)
 
-        sentinel, _ = self._plant(folder, Arrival())
+        sentinel, _ = self._plant(Arrival())
         try:
             await asyncio.wait_for(awaited, timeout_s)
         except TimeoutError as error:
@@ -152,11 +160,11 @@ class Watcher:
         shutil.rmtree(self.folder, ignore_errors=True)
         atexit.unregister(self.close)
 
-    def _plant(self, folder: Path, arrived: threading.Event | None = None) -> tuple[str, threading.Event]:
+    def _plant(self, arrived: threading.Event | None = None) -> tuple[str, threading.Event]:
         if self._closed or not self._observer.is_alive():
             raise WorkspaceError("the file watcher has stopped; make a new workspace")
         arrived = arrived or threading.Event()
-        sentinel = str(folder / FENCE_FOLDER / str(next(self._numbers)))
+        sentinel = str(self._fence_folder / str(next(self._numbers)))
         self._fences[sentinel] = arrived
         try:
             os.close(os.open(sentinel, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -184,7 +192,7 @@ class Watcher:
             for path in (source, destination):
                 relative = path.removeprefix(self._prefix)
                 name, _, inside = relative.partition(os.sep)
-                if relative == path or not inside or inside.split(os.sep, 1)[0] == FENCE_FOLDER:
+                if relative == path or not inside or name == FENCE_FOLDER:
                     continue
                 folder = self._prefix + name
                 self._dirty.add(folder)

@@ -14,7 +14,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -56,10 +55,9 @@ class Workspace:
     """
 
     def __init__(self, folder: Path, watcher: Watcher, quota_bytes: int, quota_files: int) -> None:
-        self.root = folder / "files"
+        self.root = folder
         self.quota_bytes = quota_bytes
         self.quota_files = quota_files
-        self._folder = folder
         self._watcher = watcher
         self._seen: dict[str, _Seen] = {}
         self._reported: dict[str, _Seen] = {}
@@ -75,24 +73,16 @@ class Workspace:
             WorkspaceError: the disk refuses, or the fixture is not a folder or exceeds the quota.
         """
         watcher = Watcher.shared()
-        folder = watcher.make_folder()
-        workspace = cls(folder, watcher, quota_bytes, quota_files)
+        workspace = cls(watcher.make_folder(fixture), watcher, quota_bytes, quota_files)
         try:
-            if fixture is None:
-                workspace.root.mkdir()
-            else:
-                shutil.copytree(fixture, workspace.root, symlinks=True)
             workspace._reported = workspace._scan()
             size_bytes = sum(seen.size_bytes for seen in workspace._reported.values())
             if size_bytes > quota_bytes or len(workspace._reported) > quota_files:
                 raise WorkspaceError(
                     f"the fixture {fixture} exceeds the quota of {quota_bytes} bytes and {quota_files} files"
                 )
-        except OSError as error:
-            watcher.forget(folder)
-            raise WorkspaceError(f"cannot make a workspace from {fixture}: {error}") from error
         except WorkspaceError:
-            watcher.forget(folder)
+            watcher.forget(workspace.root)
             raise
         return workspace
 
@@ -190,14 +180,14 @@ class Workspace:
         Raises:
             WorkspaceError: the watcher did not answer within its deadline.
         """
-        await self._watcher.fence_async(self._folder)
+        await self._watcher.fence_async()
 
     def drain_events(self, step: int) -> list[FileChange]:
         """Return what changed since the last drain, as it stands now, sorted by path.
 
         Call `fence` before. A file that came and went, or was rewritten with the same content, has not changed.
         """
-        dirty, moves = self._watcher.drain(self._folder)
+        dirty, moves = self._watcher.drain(self.root)
         if not dirty:
             return []
         before, after = self._reported, self._scan()
@@ -232,7 +222,7 @@ class Workspace:
         """Remove the workspace; idempotent."""
         if not self._closed:
             self._closed = True
-            self._watcher.forget(self._folder)
+            self._watcher.forget(self.root)
 
     def _parts(self, path: str) -> tuple[str, ...]:
         if not isinstance(path, str) or not path.strip():
@@ -269,8 +259,7 @@ class Workspace:
             for part in parts[:-1]:
                 try:
                     if make:
-                        with contextlib.suppress(FileExistsError):
-                            os.mkdir(part, 0o755, dir_fd=fd)
+                        self._make_folder(part, fd)
                     inner = os.open(part, flags, dir_fd=fd)
                 except OSError as error:
                     raise self._refusal(path, error) from error
@@ -279,6 +268,14 @@ class Workspace:
             yield fd
         finally:
             os.close(fd)
+
+    def _make_folder(self, name: str, parent: int) -> None:
+        try:
+            os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            self._watcher.fence()  # the watcher must know the parent before it hears of the child
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=parent)
 
     def _refusal(self, path: str, error: OSError) -> ActionError | WorkspaceError:
         reasons = {
