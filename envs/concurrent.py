@@ -32,6 +32,8 @@ def reset_many(envs: Sequence[MilepostEnv], seeds: Sequence[int | None]) -> list
         ValueError: lengths differ, or an environment is given twice.
     """
     _check(envs, seeds, "seeds")
+    if not envs:
+        return []
 
     async def reset_one(env: MilepostEnv, seed: int | None) -> ResetResult:
         try:
@@ -42,7 +44,7 @@ def reset_many(envs: Sequence[MilepostEnv], seeds: Sequence[int | None]) -> list
     async def reset_all() -> list[ResetResult]:
         return await asyncio.gather(*(reset_one(e, s) for e, s in zip(envs, seeds, strict=True)))
 
-    return BrowserThread.get().run(reset_all(), timeout_s=max((e.reset_deadline_s for e in envs), default=0.0))
+    return BrowserThread.get().run(reset_all(), timeout_s=max(e.reset_deadline_s for e in envs))
 
 
 def step_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepResult]:
@@ -60,13 +62,15 @@ def step_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepR
         gymnasium.error.ResetNeeded: an environment has no episode under way; none of them is stepped.
     """
     _check(envs, actions, "actions")
+    if not envs:
+        return []
     for env in envs:
         env.require_episode()
 
     async def step_all() -> list[StepResult]:
         return await asyncio.gather(*(e.astep(a) for e, a in zip(envs, actions, strict=True)))
 
-    return BrowserThread.get().run(step_all(), timeout_s=max((e.step_deadline_s for e in envs), default=0.0))
+    return BrowserThread.get().run(step_all(), timeout_s=max(e.step_deadline_s for e in envs))
 
 
 def _check(envs: Sequence[MilepostEnv], others: Sequence[Any], name: str) -> None:
