@@ -44,7 +44,7 @@ def milepost(tmp_path: Path) -> Run:
             if value is not None:
                 environ[name] = value
         command = [sys.executable, "-m", "milepost", *(str(a) for a in arguments)]
-        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=280)
         return Answer(code=done.returncode, out=done.stdout, err=done.stderr)
 
     return run
