@@ -6,9 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from ..envs.registration import task_for
+from ..envs.registration import env_id_of, task_for
 from ..sandbox.errors import RunError
 from .policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy
 from .records import Trajectory
@@ -34,7 +35,7 @@ class TaskScore:
         successes: episodes that reached every success milestone.
         success_low, success_high: 95 % Wilson interval of the success rate.
         mean_reward: mean total reward.
-        mean_reward_fraction: mean of total reward over the most that the episode could earn, within [0, 1] without traps.
+        mean_reward_fraction: mean of total reward over the most that the episode could earn.
         mean_steps: mean number of actions.
         milestones: share of episodes that reached each milestone, by id.
     """
@@ -148,11 +149,9 @@ def evaluate_policy(
     """
     times = RolloutTimes() if times is None else times
     before_s = times.sampling_s + times.browser_s
-    ids = [task_for(t).env_id for t in task_ids]
+    ids = [env_id_of(t.name, t.version) for t in map(task_for, task_ids)]
     specs = [EpisodeSpec(task=t, seed=first_seed + k) for k in range(seeds) for t in ids]
-    trajectories = run_episodes(
-        specs, policy, pool=pool, concurrency=concurrency, times=times, on_episode=on_episode
-    )
+    trajectories = run_episodes(specs, policy, pool=pool, concurrency=concurrency, times=times, on_episode=on_episode)
     return EvaluationResult(
         policy=name,
         first_seed=first_seed,
@@ -178,10 +177,7 @@ def evaluate(
         RunError: the policy is neither a known name nor a run folder with a checkpoint.
         EngineError: the run's model is missing.
     """
-    if policy in SCRIPTED_POLICIES:
-        acting = SCRIPTED_POLICIES[policy]()
-    else:
-        acting = _policy_of_run(policy)
+    acting = SCRIPTED_POLICIES[policy]() if policy in SCRIPTED_POLICIES else load_policy(policy)
     with EnvPool() as pool:
         return evaluate_policy(
             task_ids,
@@ -195,17 +191,37 @@ def evaluate(
         )
 
 
-def _policy_of_run(run: str) -> Policy:
-    from .checkpoints import load_policy
+def load_policy(run: str) -> Policy:
+    """Return the greedy policy of a training run's newest checkpoint.
 
-    try:
-        return load_policy(run)
-    except FileNotFoundError as error:
-        names = ", ".join(SCRIPTED_POLICIES)
+    Raises:
+        RunError: there is no run with a checkpoint in that folder.
+        EngineError: its model is missing.
+    """
+    import torch
+    import yaml
+
+    folder = Path(run)
+    saved = sorted(folder.glob("checkpoints/iteration_*/adapter"))
+    if not (folder / "config.yaml").is_file() or not saved:
         raise RunError(
-            f"policy {run!r}: expected one of {names}, or the folder of a training run with a checkpoint "
-            f"({error}). Train one with `milepost train grpo CONFIG.yaml`, or name an existing run."
-        ) from error
+            f"policy {run!r}: expected one of {', '.join(SCRIPTED_POLICIES)}, or the folder of a training run with a "
+            "checkpoint; there is none. Train one with `milepost train grpo CONFIG.yaml`, or name an existing run."
+        )
+    from .engines.hf import HFEngine
+    from .loading import load_model
+    from .lora import load_lora
+    from .policies import LanguageModelPolicy
+
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    base, tokenizer = load_model(config["model"], dtype=getattr(torch, config["precision"]))
+    return LanguageModelPolicy(
+        engine=HFEngine(load_lora(base, saved[-1], trainable=False)),
+        tokenizer=tokenizer,
+        generator=torch.Generator().manual_seed(config["seed"]),
+        temperature=0.0,
+        max_new_tokens=config["max_new_tokens"],
+    )
 
 
 __all__ = [
@@ -215,6 +231,7 @@ __all__ = [
     "TaskScore",
     "evaluate",
     "evaluate_policy",
+    "load_policy",
     "score",
     "wilson_interval",
 ]

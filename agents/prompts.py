@@ -17,18 +17,16 @@ list_files() read_file("path") write_file("path", "text") done("answer")"""
 EXAMPLE: tuple[tuple[str, str], ...] = (
     (
         'Goal: Sign in: Email "kim@oak.org", Code "71".\n'
-        'Page: Sign in\nheading "Sign in"\n[1] textbox "Email" "kim@oak.org"\n[2] textbox "Code" ""\n[3] button "Sign in"\n'
+        "Page: Sign in\n"
+        'heading "Sign in"\n'
+        '[1] textbox "Email" "kim@oak.org"\n'
+        '[2] textbox "Code" ""\n'
+        '[3] button "Sign in"\n'
         'Last: fill("Email", "kim@oak.org")',
         'fill("Code", "71")',
     ),
-    (
-        'Goal: Sign in: Email "kim@oak.org", Code "71".\n'
-        'Page: Sign in\nheading "Sign in"\n[1] textbox "Email" "kim@oak.org"\n[2] textbox "Code" "71"\n[3] button "Sign in"\n'
-        'Last: fill("Code", "71")',
-        'click("Sign in")',
-    ),
 )
-"""Worked turns, shown as earlier turns of the chat: a small model never finds the action format without one."""
+"""One worked turn, shown as an earlier turn of the chat: without it a small model never finds the action format."""
 
 
 class ChatTokenizer(Protocol):

@@ -136,9 +136,7 @@ def run_episodes(
     while waiting or live:
         live += _fill(waiting, concurrency - len(live), pool, times)
         started = time.perf_counter()
-        views = [
-            View(observation=s.observation, instance=s.env.instance, step=len(s.steps), rng=s.rng) for s in live
-        ]
+        views = [View(observation=s.observation, instance=s.env.instance, step=len(s.steps), rng=s.rng) for s in live]
         decisions = policy.decide(views)
         sampled = time.perf_counter()
         results = step_many([s.env for s in live], [d.action for d in decisions])
@@ -176,9 +174,7 @@ def run_episodes(
     return [done[i] for i in range(len(specs))]
 
 
-def _fill(
-    waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool, times: RolloutTimes
-) -> list[_Slot]:
+def _fill(waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool, times: RolloutTimes) -> list[_Slot]:
     """Start as many waiting episodes as there are free slots."""
     batch = [waiting.popleft() for _ in range(min(free, len(waiting)))]
     if not batch:

@@ -52,7 +52,9 @@ class GRPOConfig(_Section):
         groups: groups per iteration; a group is one task and one seed.
         group_size: episodes per group.
         max_replacements: dead groups of an iteration that may be replaced by fresh ones.
-        advantage: `frontier` (return-to-go against siblings at the same milestones) or `outcome` (total reward against the group).
+        advantage: `frontier` (return-to-go against siblings at the same milestones) or `outcome` (the
+            total reward against the group).
+        gamma: discount of returns-to-go per step; below 1 prefers the shorter way.
         temperature: sampling temperature of training rollouts; evaluation is greedy.
         max_new_tokens: longest action in tokens.
         learning_rate: AdamW learning rate of the adapter.
@@ -80,6 +82,7 @@ class GRPOConfig(_Section):
     group_size: int = Field(default=8, ge=2)
     max_replacements: int = Field(default=4, ge=0)
     advantage: Literal["frontier", "outcome"] = "frontier"
+    gamma: float = Field(default=0.95, gt=0, le=1)
     temperature: float = Field(default=1.0, gt=0)
     max_new_tokens: int = Field(default=24, ge=1)
     learning_rate: float = Field(default=2e-4, gt=0)
@@ -118,7 +121,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> GRPOConfig:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(
-            f"cannot read the configuration {path}: {error.strerror}. Give a YAML file, for example examples/quickstart/config.yaml."
+            f"cannot read the configuration {path}: {error.strerror}. Give a YAML file, such as "
+            "examples/quickstart/config.yaml."
         ) from error
     except yaml.YAMLError as error:
         raise RunError(f"{path} is not valid YAML: {error}. Mend the line it names.") from error

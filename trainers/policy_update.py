@@ -13,7 +13,7 @@ from torch import Tensor
 from ..agents.engines.llama import FastLlama, adapter_is_off
 from ..agents.engines.llama_ops import GroupTensors
 from ..agents.engines.token_trie import plan_attention
-from .lora import adapter_off, trainable_parameters
+from ..agents.lora import adapter_off, trainable_parameters
 from .objectives import Objective, policy_loss, token_weights
 from .trie import Pack, make_packs
 

@@ -1,0 +1,414 @@
+"""GRPO on real pages: `python -m milepost.trainers.grpo CONFIG.yaml [key=value ...]`.
+
+The loop, top to bottom: evaluate the untrained model, warm it up on a few oracle demonstrations, then per iteration
+sample groups of episodes, credit each step, replace the groups that teach nothing, update, checkpoint; evaluate again
+and write the report. The mathematics are in `advantages`, `objectives` and `policy_update`.
+
+Deviations from Shao et al. 2024 (GRPO):
+
+1. Credit is per step, not per episode: by default the return-to-go against siblings that stood at the same milestones.
+2. Clip-higher and token-level normalisation (Yu et al. 2025); dead groups are left out of the loss.
+3. Old log-probabilities are those of the sampler, stored with each token, not recomputed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..agents.engines.hf import HFEngine
+from ..agents.evaluate import HELD_OUT_SEED, EvaluationResult, evaluate_policy
+from ..agents.loading import load_model
+from ..agents.lora import add_lora, load_lora, trainable_parameters
+from ..agents.policies import LanguageModelPolicy
+from ..agents.records import Trajectory
+from ..agents.rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
+from ..envs.registration import env_id_of, task_for
+from ..sandbox.errors import MilepostError
+from .advantages import AdvantageStats, step_advantages
+from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
+from .config import GRPOConfig, load_config
+from .curriculum import GroupSampler
+from .examples import record_example
+from .metrics import MetricsWriter, Stage, TaskEvaluation, read_evaluations, task_label, write_evaluation
+from .objectives import Objective
+from .policy_update import TokenSample, UpdateConfig, update_policy
+from .progress import TrainingProgress
+from .report import build_report
+from .run_folder import RunFolder
+from .sft import collect_demonstrations, train_on_demonstrations
+
+MAY_CHANGE = ("iterations", "time_budget_s", "concurrency", "run")
+"""Settings in which a resumed run may differ from how it began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What a run ended with: held-out success by stage (absent stages were not evaluated), and where to look."""
+
+    success: dict[Stage, float]
+    iterations: int
+    elapsed_s: float
+    run: Path
+    report: Path
+
+
+@dataclass(slots=True)
+class Clock:
+    """Wall time of a run over all its processes, in seconds."""
+
+    before_s: float
+    started: float = field(default_factory=time.monotonic)
+
+    def elapsed_s(self) -> float:
+        """Return the seconds spent so far."""
+        return self.before_s + time.monotonic() - self.started
+
+
+def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
+    """Run GRPO as configured, resuming the run's folder if it holds a part of this very run.
+
+    Raises:
+        MilepostError: the model, the browser, a task or the run folder is not usable; says what to do.
+    """
+    tasks = [env_id_of(task.name, task.version) for task in map(task_for, config.tasks)]
+    folder = RunFolder.create(config.run, config.to_plain(), config.seed, may_change=MAY_CHANGE)
+    with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
+        progress.start(total_iterations=config.iterations, time_budget_s=config.time_budget_s)
+        progress.phase("loading the model")
+        base, tokenizer = load_model(config.model, dtype=getattr(torch, config.precision))
+        saved = checkpoints(folder.checkpoints_dir)
+        state = read_state(saved[-1]) if saved else None
+        model = load_lora(base, saved[-1] / "adapter") if saved else _fresh_adapter(base, config)
+        optimizer = torch.optim.AdamW(
+            list(trainable_parameters(model)), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
+        )
+        sampler = GroupSampler(tasks, np.random.default_rng(config.seed), held_out_seeds=config.evaluation_seeds)
+        generator = torch.Generator().manual_seed(config.seed)
+        clock = Clock(folder.wall_s if state is None else state.elapsed_s)
+        engine = HFEngine(model)
+        run = _Run(config, tasks, folder, progress, pool, clock, engine, tokenizer, generator)
+        metrics.truncate_after(-1 if state is None else state.iteration)
+        folder.discard_trajectories_after(-1 if state is None else state.iteration)
+
+        if state is None:
+            first: dict[str, float] = {}
+            first["time/evaluate_s"] = run.evaluate("untrained")
+            run.example("early", "before training")
+            first["time/warm_start_s"] = run.warm_start(model, sampler)
+            if config.warm_start.demonstrations:
+                first["time/evaluate_s"] += run.evaluate("warm_start")
+            metrics.log(0, first)
+            state = TrainingState(
+                iteration=0, updates=0, elapsed_s=clock.elapsed_s(), entropy_coef=config.entropy_coef, solved=0,
+                sampler=sampler.state(), generator=generator_state(generator),
+            )  # fmt: skip
+            save_checkpoint(folder.checkpoints_dir, model, optimizer, state)
+            folder.mark("running", wall_s=clock.elapsed_s())
+        else:
+            load_optimizer(saved[-1], optimizer)
+            sampler.restore(state.sampler)
+            state.restore_generator(generator)
+            progress.message(f"resumed after iteration {state.iteration}, {clock.elapsed_s():.0f} s into the run")
+
+        iteration, updates, entropy_coef, solved = state.iteration, state.updates, state.entropy_coef, state.solved
+        iteration_s = 0.0
+        while iteration < config.iterations and solved < config.solved_for and run.time_for(iteration_s):
+            iteration += 1
+            started = time.monotonic()
+            trajectories, replaced, times = run.sample_groups(sampler, iteration, updates)
+            advantages, stats = step_advantages(trajectories, credit=config.advantage, gamma=config.gamma)
+            batch = to_token_samples(trajectories, advantages)
+            update: dict[str, float] = {}
+            if batch:
+                progress.phase("update")
+                update = update_policy(
+                    model, optimizer, batch, _update_config(config, entropy_coef), generator=generator
+                )
+                updates += config.minibatches
+                engine.weights_changed()
+            values = iteration_metrics(trajectories, stats, replaced, update, times)
+            if config.entropy_target is not None:
+                entropy_coef = adapt_entropy_coef(entropy_coef, values["train/entropy"], config.entropy_target)
+            solved = solved + 1 if values["train/success"] >= config.solved_at else 0
+            sampler.update(trajectories)
+            folder.write_trajectories(iteration, trajectories)
+            iteration_s = time.monotonic() - started
+            values |= {"time/iteration_s": iteration_s, "train/learning_rate": config.learning_rate}
+            values["train/entropy_coef"] = entropy_coef
+            metrics.log(iteration, values)
+            state = TrainingState(
+                iteration=iteration, updates=updates, elapsed_s=clock.elapsed_s(), entropy_coef=entropy_coef,
+                solved=solved, sampler=sampler.state(), generator=generator_state(generator),
+            )  # fmt: skip
+            save_checkpoint(folder.checkpoints_dir, model, optimizer, state)
+            folder.mark("running", wall_s=clock.elapsed_s())
+            progress.iteration(iteration, values)
+
+        evaluate_s = run.evaluate("trained")
+        run.example("late", f"after {iteration} iterations")
+        if evaluate_s:
+            metrics.log(iteration + 1, {"time/evaluate_s": evaluate_s})
+        folder.mark("finished", wall_s=clock.elapsed_s())
+        report = build_report(folder)
+        return TrainingResult(
+            success={stage: _overall(scores) for stage, scores in read_evaluations(folder).items()},
+            iterations=iteration,
+            elapsed_s=clock.elapsed_s(),
+            run=folder.path,
+            report=report,
+        )
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the phases of one run share."""
+
+    config: GRPOConfig
+    tasks: list[str]
+    folder: RunFolder
+    progress: TrainingProgress
+    pool: EnvPool
+    clock: Clock
+    engine: HFEngine
+    tokenizer: Any
+    generator: torch.Generator
+    last_evaluation_s: float = 0.0
+
+    def policy(self, temperature: float) -> LanguageModelPolicy:
+        return LanguageModelPolicy(
+            engine=self.engine,
+            tokenizer=self.tokenizer,
+            generator=self.generator,
+            temperature=temperature,
+            max_new_tokens=self.config.max_new_tokens,
+        )
+
+    def time_for(self, iteration_s: float) -> bool:
+        """Return whether one more iteration and the last evaluation fit into the time budget."""
+        budget = self.config.time_budget_s
+        return budget is None or self.clock.elapsed_s() + iteration_s + self.last_evaluation_s < budget
+
+    def evaluate(self, stage: Stage) -> float:
+        """Evaluate greedily on the held-out seeds and write the result down; return the seconds it took."""
+        if not self.config.evaluation_seeds:
+            return 0.0
+        started = time.monotonic()
+        self.progress.phase(f"evaluating ({stage.replace('_', ' ')})")
+        total = self.config.evaluation_seeds * len(self.tasks)
+        result = evaluate_policy(
+            self.tasks,
+            self.policy(0.0),
+            name=stage,
+            seeds=self.config.evaluation_seeds,
+            pool=self.pool,
+            concurrency=self.config.concurrency,
+            on_episode=lambda done, _: self.progress.advance_within(done, total),
+        )
+        write_evaluation(self.folder, stage, _by_label(result))
+        self.last_evaluation_s = time.monotonic() - started
+        rates = ", ".join(f"{task_label(t)} {s.success_rate:.0%}" for t, s in result.tasks.items())
+        self.progress.message(f"held-out success, {stage.replace('_', ' ')}: {result.success_rate:.1%} ({rates})")
+        return self.last_evaluation_s
+
+    def example(self, label: Any, when: str) -> None:
+        """Record the report's example: the first held-out seed of the first task."""
+        spec = EpisodeSpec(task=self.tasks[0], seed=HELD_OUT_SEED)
+        record_example(self.folder, label, spec, self.policy(0.0), when=when)
+
+    def warm_start(self, model: Any, sampler: GroupSampler) -> float:
+        """Fit the adapter to a few oracle demonstrations; return the seconds it took."""
+        settings = self.config.warm_start
+        if not settings.demonstrations:
+            return 0.0
+        started = time.monotonic()
+        self.progress.phase("warm start")
+        specs = sampler.draw_evenly(settings.demonstrations)
+        demonstrations = collect_demonstrations(specs, self.tokenizer, pool=self.pool)
+        losses = train_on_demonstrations(
+            model,
+            demonstrations,
+            settings,
+            pack_tokens=self.config.pack_tokens,
+            generator=self.generator,
+            on_step=lambda done, total, _: self.progress.advance_within(done, total),
+        )
+        self.engine.weights_changed()
+        self.progress.message(f"warm start on {len(specs)} demonstrations: loss {losses[0]:.2f} to {losses[-1]:.2f}")
+        return time.monotonic() - started
+
+    def sample_groups(
+        self, sampler: GroupSampler, iteration: int, policy_version: int
+    ) -> tuple[list[Trajectory], int, RolloutTimes]:
+        """Sample an iteration's groups; replace dead ones. Returns episodes, groups replaced, and times."""
+        config, times = self.config, RolloutTimes()
+        self.progress.phase("sampling")
+        self.pool.ledger_dir = self.folder.ledger_dir(iteration)
+
+        def play(groups: Sequence[EpisodeSpec]) -> list[Trajectory]:
+            specs = [spec for spec in groups for _ in range(config.group_size)]
+            return run_episodes(
+                specs,
+                self.policy(config.temperature),
+                pool=self.pool,
+                concurrency=config.concurrency,
+                policy_version=policy_version,
+                times=times,
+                on_episode=lambda done, _: self.progress.advance_within(done, len(specs)),
+            )
+
+        trajectories = play(sampler.draw(config.groups))
+        _, stats = step_advantages(trajectories, credit=config.advantage, gamma=config.gamma)
+        dead = stats.dead[: config.max_replacements]
+        if dead and min(sampler.success.values()) < config.solved_at:
+            fresh = play(sampler.draw(len(dead)))
+            trajectories = [t for t in trajectories if (t.task, t.seed) not in dead] + fresh
+        else:
+            dead = ()
+        self.pool.ledger_dir = None
+        return trajectories, len(dead), times
+
+
+def to_token_samples(
+    trajectories: Sequence[Trajectory], advantages: Sequence[Sequence[float | None]]
+) -> list[TokenSample]:
+    """Return the steps that have something to teach: masked ones and those without advantage are left out."""
+    return [
+        TokenSample(
+            prompt_ids=step.prompt_ids,
+            response_ids=step.response_ids,
+            behaviour_logprobs=step.behaviour_logprobs,
+            advantage=advantage,
+        )
+        for trajectory, row in zip(trajectories, advantages, strict=True)
+        for step, advantage in zip(trajectory.steps, row, strict=True)
+        if advantage
+    ]
+
+
+def adapt_entropy_coef(coef: float, entropy: float, target: float, *, rate: float = 0.5, most: float = 0.05) -> float:
+    """Return the next entropy weight: it grows while the policy's entropy is below the target and shrinks above it.
+
+    Args:
+        coef: current weight.
+        entropy: mean token entropy just seen, nats.
+        target: wanted, nats.
+        rate: how much of the relative gap one iteration makes up, times `most`.
+        most: upper bound of the weight.
+    """
+    gap = (target - entropy) / max(target, 1e-6)
+    return min(most, max(0.0, coef + rate * most * gap))
+
+
+def iteration_metrics(
+    trajectories: Sequence[Trajectory],
+    stats: AdvantageStats,
+    replaced: int,
+    update: dict[str, float],
+    times: RolloutTimes,
+) -> dict[str, float]:
+    """Return an iteration's measurements by the names of `metrics`."""
+    scored = [t for t in trajectories if t.failure is None]
+    values = {
+        "train/episodes": float(len(trajectories)),
+        "train/steps": float(times.steps),
+        "train/failed_episodes": float(len(trajectories) - len(scored)),
+        "train/groups": float(stats.groups),
+        "train/dead_groups": float(stats.dead_groups),
+        "train/replaced_groups": float(replaced),
+        "train/backed_off": stats.backed_off,
+        "train/samples": update.get("samples", 0.0),
+        "train/trie_tokens": update.get("trie_tokens", 0.0),
+        "train/plain_tokens": update.get("plain_tokens", 0.0),
+        "time/sampling_s": times.sampling_s,
+        "time/browser_s": times.browser_s,
+        "time/update_s": update.get("update_s", 0.0),
+    }
+    renamed = {
+        "loss": "train/loss", "grad_norm": "train/grad_norm", "clip_fraction": "train/clip_fraction",
+        "kl_reference": "train/kl", "mismatch": "train/sampler_mismatch", "approx_kl": "train/approx_kl",
+    }  # fmt: skip
+    values |= {name: update[key] for key, name in renamed.items() if key in update}
+    entropies = [s.entropy for t in trajectories for s in t.steps if s.entropy is not None]
+    values["train/entropy"] = sum(entropies) / max(len(entropies), 1)
+    fractions: dict[str, list[float]] = {}
+    for t in scored:
+        instance = task_for(t.task).instantiate(t.seed)
+        label = task_label(t.task)
+        fractions.setdefault(label, []).append(t.total_reward / instance.max_reward)
+    for label, shares in fractions.items():
+        mine = [t for t in scored if task_label(t.task) == label]
+        values[f"train/success/{label}"] = sum(t.success for t in mine) / len(mine)
+        values[f"train/reward_fraction/{label}"] = sum(shares) / len(shares)
+        for i, milestone in enumerate(task_for(mine[0].task).instantiate(mine[0].seed).milestones):
+            reached = sum(bool(t.steps) and t.steps[-1].milestones_after >> i & 1 for t in mine)
+            values[f"milestone/{label}/{milestone.id}"] = reached / len(mine)
+    values["train/success"] = sum(t.success for t in scored) / max(len(scored), 1)
+    values["train/reward_fraction"] = sum(sum(x) for x in fractions.values()) / max(len(scored), 1)
+    return values
+
+
+def _fresh_adapter(base: Any, config: GRPOConfig) -> Any:
+    return add_lora(base, rank=config.lora.rank, alpha=config.lora.alpha, seed=config.seed)
+
+
+def _update_config(config: GRPOConfig, entropy_coef: float) -> UpdateConfig:
+    return UpdateConfig(
+        objective=Objective(
+            eps_low=config.clip_low, eps_high=config.clip_high, kl_coef=config.kl_coef, entropy_coef=entropy_coef
+        ),
+        minibatches=config.minibatches,
+        max_grad_norm=config.max_grad_norm,
+        temperature=config.temperature,
+        max_pack_tokens=config.pack_tokens,
+    )
+
+
+def _by_label(result: EvaluationResult) -> dict[str, TaskEvaluation]:
+    return {
+        task_label(task): TaskEvaluation(
+            episodes=s.episodes,
+            successes=s.successes,
+            mean_reward_fraction=s.mean_reward_fraction,
+            mean_steps=s.mean_steps,
+            milestones=s.milestones,
+        )
+        for task, s in result.tasks.items()
+    }
+
+
+def _overall(scores: dict[str, TaskEvaluation]) -> float:
+    return sum(s.successes for s in scores.values()) / max(sum(s.episodes for s in scores.values()), 1)
+
+
+def main(argv: Sequence[str] | None = None) -> TrainingResult:
+    """Run the script: a configuration file, then `key=value` overrides."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(__doc__)
+        raise SystemExit(0 if arguments else 2)
+    config = load_config(Path(arguments[0]), arguments[1:])
+    labels = ", ".join(task_label(t) for t in config.tasks)
+    with TrainingProgress(f"GRPO on {labels}") as progress:
+        result = train(config, progress=progress)
+    names: dict[Stage, str] = {"untrained": "untrained", "warm_start": "after warm start", "trained": "after GRPO"}
+    shown = "  ".join(f"{names[stage]} {rate:.1%}" for stage, rate in result.success.items())
+    print(f"held-out success: {shown or 'not evaluated'}   {result.iterations} iterations in {result.elapsed_s:.0f} s")
+    print(f"report: {result.report}")
+    return result
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except MilepostError as problem:
+        raise SystemExit(f"error: {problem}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted: the same command resumes after the last finished iteration") from None
