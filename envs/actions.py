@@ -13,12 +13,12 @@ could mean two things is not.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..sandbox.errors import ActionError
+from .action_text import Call, first_line, literal, read_arguments, read_verb, shown
 
 MAX_ACTION_CHARS = 4096
 """Longest action text that is looked at; longer text is refused unread."""
@@ -147,12 +147,6 @@ ACTION_TYPES: dict[str, type[_Action]] = {
 }
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Action)
 
-_VERB = re.compile(r"\s*([A-Za-z_]+)\s*\(")
-_KEYWORD = re.compile(r"\s*([A-Za-z_]+)\s*=")
-_INTEGER = re.compile(r"\s*(\d{1,9})(?![\w.])")
-_FENCE = re.compile(r"```[A-Za-z]*$")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
-
 
 def parse_action(text: str) -> Action:
     """Read one action from an agent's text.
@@ -168,144 +162,55 @@ def parse_action(text: str) -> Action:
     """
     if len(text) > MAX_ACTION_CHARS:
         raise ActionError(f"the action has {len(text)} characters; at most {MAX_ACTION_CHARS} are read")
-    line = _first_line(text)
+    line = first_line(text)
     if not line:
         raise ActionError(f"the action is empty; expected {GRAMMAR}")
-    match = _VERB.match(line)
-    if match is None:
-        raise ActionError(f"{_shown(line)} is not an action; expected {GRAMMAR}")
-    verb = match[1]
-    cls = ACTION_TYPES.get(verb)
-    if cls is None:
-        raise ActionError(f"unknown action {_shown(verb)}; expected {GRAMMAR}")
-    values = _arguments(line, match.end(), verb, cls.positional)
+    opening = read_verb(line)
+    if opening is None:
+        raise ActionError(f"{shown(line)} is not an action; expected {GRAMMAR}")
+    verb, at = opening
+    if verb not in ACTION_TYPES:
+        raise ActionError(f"unknown action {shown(verb)}; expected {GRAMMAR}")
     try:
+        values = _bind(read_arguments(line, verb, at))
         action: Action = _ADAPTER.validate_python({"kind": verb, **values})
+    except ActionError as error:
+        raise ActionError(f"{verb}: {error}; expected {usage(verb)}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"][1:2]) or "arguments"
-        raise ActionError(f"{verb}: {field}: {_lower_first(first['msg'])}; expected {usage(verb)}") from error
+        message = first["msg"][:1].lower() + first["msg"][1:]
+        raise ActionError(f"{verb}: {field}: {message}; expected {usage(verb)}") from error
     return action
 
 
 def format_action(action: Action) -> str:
     """Return the canonical one-line text of an action; `parse_action` reads it back to an equal action."""
     parts: list[str] = []
-    by_keyword = False
     for name in action.positional:
-        value = getattr(action, name)
-        if name in type(action).model_fields and not type(action).model_fields[name].is_required():
-            if value == type(action).model_fields[name].default:
-                by_keyword = True
-                continue
-            parts.append(f"{name}={_literal(value)}" if by_keyword else _literal(value))
-        else:
-            parts.append(_literal(value))
+        field, value = type(action).model_fields[name], getattr(action, name)
+        if field.is_required() or value != field.default:
+            parts.append(literal(value))
     if isinstance(action, _TargetedAction):
-        parts += [f"{name}={_literal(v)}" for name in ("role", "nth") if (v := getattr(action, name)) is not None]
+        parts += [f"{name}={literal(v)}" for name in ("role", "nth") if (v := getattr(action, name)) is not None]
     return f"{action.kind}({', '.join(parts)})"
 
 
 def usage(verb: str) -> str:
     """Return how one verb is written, for error messages."""
-    cls = ACTION_TYPES[verb]
-    shown = ", ".join("number" if name == "nth" else f'"{name}"' for name in cls.positional)
-    return f"{verb}({shown})"
+    shown_arguments = ", ".join(f'"{name}"' for name in ACTION_TYPES[verb].positional)
+    return f"{verb}({shown_arguments})"
 
 
-def _first_line(text: str) -> str:
-    lines = [stripped for raw in re.split(r"[\r\n]+", text) if (stripped := raw.strip())]
-    if lines and _FENCE.match(lines[0]):
-        lines = lines[1:]
-    return lines[0].strip("`").strip() if lines else ""
-
-
-def _arguments(line: str, at: int, verb: str, positional: tuple[str, ...]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    keyword_seen = False
-    at = _skip_spaces(line, at)
-    while not line.startswith(")", at):
-        if at >= len(line):
-            raise ActionError(f"{verb}: the closing parenthesis is missing; expected {usage(verb)}")
-        if values:
-            if line[at] != ",":
-                raise ActionError(f"{verb}: expected a comma at {_shown(line[at:])}; expected {usage(verb)}")
-            at += 1
-        keyword = _KEYWORD.match(line, at)
-        if keyword is not None:
-            name, at, keyword_seen = keyword[1], keyword.end(), True
-        elif keyword_seen or len(values) >= len(positional):
-            raise ActionError(f"{verb}: too many arguments; expected {usage(verb)}")
-        else:
-            name = positional[len(values)]
+def _bind(call: Call) -> dict[str, int | str]:
+    names = ACTION_TYPES[call.verb].positional
+    if len(call.positional) > len(names):
+        raise ActionError("too many arguments")
+    values = dict(zip(names, call.positional, strict=False))
+    for name in call.keywords:
         if name in values or name == "kind":
-            raise ActionError(f"{verb}: {name} is given twice or is not an argument; expected {usage(verb)}")
-        values[name], at = _read_literal(line, at, verb)
-        at = _skip_spaces(line, at)
-    rest = line[at + 1 :].strip().strip("`").strip()
-    if rest not in ("", ".", ";"):
-        raise ActionError(f"unexpected {_shown(rest)} after {verb}(...); expected one action on the line")
-    return values
-
-
-def _read_literal(line: str, at: int, verb: str) -> tuple[int | str, int]:
-    at = _skip_spaces(line, at)
-    integer = _INTEGER.match(line, at)
-    if integer is not None:
-        return int(integer[1]), integer.end()
-    if at >= len(line) or line[at] not in "\"'":
-        raise ActionError(
-            f"{verb}: expected a quoted text or a number, came {_shown(line[at:])}; expected {usage(verb)}"
-        )
-    out: list[str] = []
-    quote, at = line[at], at + 1
-    while at < len(line):
-        char = line[at]
-        if char == quote:
-            return "".join(out), at + 1
-        if char != "\\":
-            out.append(char)
-            at += 1
-            continue
-        following = line[at + 1 : at + 2]
-        code = line[at + 2 : at + 6]
-        if following in _ESCAPES and following:
-            out.append(_ESCAPES[following])
-            at += 2
-        elif following == "u" and re.fullmatch(r"[0-9a-fA-F]{4}", code):
-            out.append(chr(int(code, 16)))
-            at += 6
-        else:
-            out.append("\\")
-            at += 1
-    raise ActionError(f"{verb}: a text is not closed by {quote}; expected {usage(verb)}")
-
-
-def _skip_spaces(line: str, at: int) -> int:
-    while at < len(line) and line[at].isspace():
-        at += 1
-    return at
-
-
-def _literal(value: int | str) -> str:
-    if isinstance(value, int):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    escaped = escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
-    return '"' + "".join(c if c.isprintable() else _escape(c) for c in escaped) + '"'
-
-
-def _escape(char: str) -> str:
-    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else char
-
-
-def _shown(text: str) -> str:
-    cut = text if len(text) <= 40 else text[:37] + "..."
-    return '"' + "".join(c if c.isprintable() else "?" for c in cut) + '"'
-
-
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+            raise ActionError(f"{name} is given twice or is not an argument")
+    return values | call.keywords
 
 
 __all__ = [

@@ -16,8 +16,9 @@ from ..rewards.types import StepReward
 from ..sandbox.browser_thread import BrowserThread
 from ..sandbox.errors import ActionError, FailureKind, PageHungError, SandboxError, TaskError
 from .actions import MAX_ACTION_CHARS, Action, format_action, parse_action
-from .changes import describe_changes
+from .changes import NOTHING, describe_changes
 from .episode import Episode
+from .frames import decode_png
 from .observation import Observation, build_observation, observation_space
 from .outcome import StepTimings, StopReason
 from .registration import env_id_of, task_for
@@ -42,7 +43,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
     Args:
         task: a task, or the id or name of a registered one.
         render_mode: None, or "rgb_array" for `render()` (needs Pillow).
-        ledger_dir: folder for one ledger per episode; None writes none.
+        ledger_dir: folder for one ledger per episode; None writes none. The attribute may be changed between episodes.
         screenshots: put a PNG of every step's page into `info["screenshot"]`.
         step_timeout_s: deadline of one step, seconds; beyond it the page counts as hung.
         reset_timeout_s: deadline of one reset, seconds.
@@ -67,13 +68,14 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         self.render_mode = render_mode
         self.observation_space = observation_space()
         self.action_space = UnicodeText(MAX_ACTION_CHARS)
-        self._ledger_dir = None if ledger_dir is None else Path(ledger_dir)
+        self.ledger_dir = None if ledger_dir is None else Path(ledger_dir)
         self._screenshots = screenshots
         self._step_timeout_s = step_timeout_s
         self._reset_timeout_s = reset_timeout_s
         self._episode: Episode | None = None
         self._instance: TaskInstance | None = None
         self._stillborn: SandboxError | None = None
+        self._spoilt = False
         self._over = True
 
     @property
@@ -118,6 +120,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         try:
             return BrowserThread.get().run(self.astep(action), timeout_s=self.step_deadline_s)
         except PageHungError as error:  # the browser thread itself was blocked: astep could not answer
+            self._spoilt = True
             return self._failed(error, action, time.perf_counter())
 
     async def areset(
@@ -153,6 +156,9 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             error: SandboxError = PageHungError(f"the step took longer than its {self._step_timeout_s:g} s")
         except SandboxError as caught:
             error = caught
+        except BaseException:  # interrupted in the middle of the step: neither page nor tracker can go on from there
+            self._over = self._spoilt = True
+            raise
         episode.conclude(StopReason.FAILURE, error.kind)
         result = self._failed(error, action, began)
         await self._end_episode(discard=True)
@@ -169,7 +175,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         if self._episode is None:
             raise gymnasium.error.ResetNeeded("nothing to render: call reset() first")
         png = BrowserThread.get().run(self._episode.screenshot(), timeout_s=self._step_timeout_s)
-        return _decode_png(png)
+        return decode_png(png)
 
     def close(self) -> None:
         """Give the page, the app instance and the workspace back. May be called more than once."""
@@ -212,7 +218,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
     async def _open(self, instance: TaskInstance) -> Episode:
         try:
             async with asyncio.timeout(self._reset_timeout_s):
-                return await Episode.open(instance, env_id=self.task_id, ledger_dir=self._ledger_dir)
+                return await Episode.open(instance, env_id=self.task_id, ledger_dir=self.ledger_dir)
         except TimeoutError as error:
             raise PageHungError(f"the reset took longer than its {self._reset_timeout_s:g} s") from error
 
@@ -235,11 +241,12 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         previous = episode.snapshot
         reward = await episode.observe(shown, problem)
         stop = episode.stop_reason(is_done=action is not None and action.kind == "done")
+        changes = describe_changes(previous, episode.snapshot, episode.events)
         observation = build_observation(
             goal=self.instance.goal,
             snapshot=episode.snapshot,
             last_action=shown,
-            last_action_result=output or describe_changes(previous, episode.snapshot, episode.events),
+            last_action_result="" if problem and changes == NOTHING else output or changes,
             last_action_error=problem,
         )
         info = await self._info(episode, reward, stop, began)
@@ -292,21 +299,9 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
 
     async def _end_episode(self, *, discard: bool = False) -> None:
         episode, self._episode, self._stillborn, self._over = self._episode, None, None, True
+        discard, self._spoilt = discard or self._spoilt, False
         if episode is not None:
             await episode.close(discard=discard)
-
-
-def _decode_png(png: bytes) -> NDArray[np.uint8]:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise gymnasium.error.DependencyNotInstalled(
-            "render_mode='rgb_array' decodes screenshots with Pillow: pip install 'milepost[train]', or pillow alone"
-        ) from error
-    from io import BytesIO
-
-    with Image.open(BytesIO(png)) as image:
-        return np.asarray(image.convert("RGB"), dtype=np.uint8)
 
 
 __all__ = ["MilepostEnv"]
