@@ -161,7 +161,8 @@ class HFEngine:
                 live, positions, picked, bias = live[keep], positions[keep], picked[keep], bias[keep]
                 kv = [(k[keep], v[keep]) for k, v in kv]
             column = longest + step
-            hidden = fast.decode(picked, positions, kv, column, bias[..., : column + 1], adapter=self._adapter)
+            bias[..., column] = 0.0
+            hidden = fast.decode(picked, positions, kv, column, bias, adapter=self._adapter)
             positions = positions + 1
         return tokens, logprobs, entropies
 
@@ -172,16 +173,17 @@ class HFEngine:
         """Each row's own keys and values (n, G, L, D), prompts on the left, and the additive mask of their padding."""
         n = len(slots)
         index = torch.zeros(n, longest, dtype=torch.long)
-        bias = torch.zeros(n, 1, 1, columns, dtype=cache.store[0][0].dtype)
+        bias = torch.full((n, 1, 1, columns), float("-inf"), dtype=cache.store[0][0].dtype)
         for i, row in enumerate(slots):
             index[i, : len(row)] = torch.from_numpy(row)
-            bias[i, :, :, len(row) : longest] = float("-inf")
+            bias[i, :, :, : len(row)] = 0.0
         kv = []
         for store in cache.store:
             pair = []
             for source in store:
                 rows = source.new_empty(n, source.shape[1], columns, source.shape[2])
                 rows[:, :, :longest] = source[index].transpose(1, 2)
+                rows[:, :, longest:] = 0.0
                 pair.append(rows)
             kv.append((pair[0], pair[1]))
         return kv, bias

@@ -24,6 +24,7 @@ from .llama_ops import (
     GroupTensors,
     HeadLogprobs,
     LoraLinear,
+    RmsNorm,
     TrieAttention,
     attend,
     rotate,
@@ -176,17 +177,21 @@ class FastLlama:
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
         return functional.rms_norm(x, (x.shape[-1],), weight, self.eps)
 
+    def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
+        out: Tensor = RmsNorm.apply(x, weight, self.eps)  # type: ignore[no-untyped-call]
+        return out
+
     def hidden(self, tokens: Tensor, positions: Tensor, groups: list[GroupTensors], rows: Tensor) -> Tensor:
         """Normed hidden states (R, E) of the chosen rows of a trie, with gradient to the adapter."""
         cos, sin = self.angles(positions)
         x = functional.embedding(tokens, self.embedding)
         for layer in self.layers:
-            qkv = layer.qkv.differentiable(self._normed(x, layer.norm))
+            qkv = layer.qkv.differentiable(self._norm(x, layer.norm))
             mixed = TrieAttention.apply(qkv, cos, sin, groups, self.heads, self.kv_heads)  # type: ignore[no-untyped-call]
             x = x + layer.out.differentiable(mixed)
-            gated = GatedSilu.apply(layer.gate_up.differentiable(self._normed(x, layer.mlp_norm)))  # type: ignore[no-untyped-call]
+            gated = GatedSilu.apply(layer.gate_up.differentiable(self._norm(x, layer.mlp_norm)))  # type: ignore[no-untyped-call]
             x = x + layer.down.differentiable(gated)
-        return self._normed(x[rows], self.norm)
+        return self._norm(x[rows], self.norm)
 
     @torch.no_grad()
     def prefill(
@@ -253,9 +258,9 @@ class FastLlama:
         Args:
             tokens: token ids (n,).
             positions: their distances from the start (n,).
-            cache: for each layer, keys and values (n, G, L, D).
+            cache: for each layer, keys and values (n, G, L, D), finite everywhere.
             column: where in L this token goes; the same for all rows.
-            bias: additive mask (n, 1, 1, column + 1): hides the padding between a row's prompt and its response.
+            bias: additive mask (n, 1, 1, L): hides the padding between a row's prompt and its response, and later columns.
             adapter: False: the base alone.
         """
         n = len(tokens)
@@ -268,8 +273,8 @@ class FastLlama:
             keys[:, :, column] = turned[:, self.heads :]
             values[:, :, column] = qkv[:, cut:]
             q = (turned[:, : self.heads] * self.head_width**-0.5).view(n, self.kv_heads, -1, self.head_width)
-            scores = torch.matmul(q, keys[:, :, : column + 1].transpose(-1, -2)).add_(bias)
-            mixed = torch.matmul(torch.softmax(scores, -1), values[:, :, : column + 1]).view(n, -1)
+            scores = torch.matmul(q, keys.transpose(-1, -2)).add_(bias)  # all columns: a slice would be copied
+            mixed = torch.matmul(torch.softmax(scores, -1), values).view(n, -1)
             x = x + self._apply(layer.out, mixed, adapter)
             x = x + self._mlp(layer, x, adapter)
         return self._normed(x, self.norm)

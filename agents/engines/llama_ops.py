@@ -32,7 +32,7 @@ class FrozenMatrix:
     def __init__(self, weight: Tensor) -> None:
         self.weight = weight.detach()
         self._packed = _pack(self.weight)
-        self._packed_transpose: Tensor | None = None
+        self._transpose: FrozenMatrix | None = None
 
     def forward(self, x: Tensor, add: Tensor | None = None) -> Tensor:
         """X W^T (+ add), without gradient."""
@@ -44,9 +44,11 @@ class FrozenMatrix:
             return product
         return functional.linear(x, self.weight) if add is None else torch.addmm(add, x, self.weight.t())
 
-    def transposed(self, y: Tensor) -> Tensor:
-        """Y W, without gradient."""
-        return torch.mm(y, self.weight)
+    def transposed(self, y: Tensor, add: Tensor | None = None) -> Tensor:
+        """Y W (+ add), without gradient. The first call packs the transpose."""
+        if self._transpose is None:
+            self._transpose = FrozenMatrix(self.weight.t().contiguous())
+        return self._transpose.forward(y, add)
 
 
 def _pack(weight: Tensor) -> Tensor | None:
@@ -77,12 +79,12 @@ class LoraLinear(torch.autograd.Function):
         return matrix.forward(x, functional.linear(inner, b))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, inner, a, b = ctx.saved_tensors
         dy = grads[0]
         d_inner = dy @ b
-        dx = torch.addmm(ctx.matrix.transposed(dy), d_inner, a) if ctx.needs_input_grad[0] else None
+        dx = ctx.matrix.transposed(dy, d_inner @ a) if ctx.needs_input_grad[0] else None
         return dx, None, d_inner.t() @ x, dy.t() @ inner
 
 
@@ -95,9 +97,30 @@ class FrozenLinear(torch.autograd.Function):
         return matrix.forward(x)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         return ctx.matrix.transposed(grads[0]), None
+
+
+class RmsNorm(torch.autograd.Function):
+    """x / rms(x) * weight over the last dimension, weight frozen."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.eps = eps
+        return functional.rms_norm(x, (x.shape[-1],), weight, eps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        width = x.shape[-1]
+        square = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32).square_()
+        inverse = square.div_(width).add_(ctx.eps).rsqrt_()
+        dy = grads[0] * weight
+        along = torch.linalg.vecdot(dy, x)[..., None] * inverse.pow(3) / -width
+        return torch.addcmul(dy.mul_(inverse.to(x.dtype)), x, along.to(x.dtype)), None, None
 
 
 class GatedSilu(torch.autograd.Function):
@@ -110,7 +133,7 @@ class GatedSilu(torch.autograd.Function):
         return functional.silu(gate).mul_(up)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (gate_up,) = ctx.saved_tensors
         gate, up = gate_up.chunk(2, -1)
@@ -217,7 +240,7 @@ class TrieAttention(torch.autograd.Function):
         return out.view(qkv.shape[0], heads * width)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         cos, sin, *saved = ctx.saved_tensors
         heads, kv_heads, width = ctx.heads, ctx.kv_heads, cos.shape[-1] * 2
@@ -294,7 +317,7 @@ class HeadLogprobs(torch.autograd.Function):
         return target_logits - lse[rows], entropy
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         rows, targets, mean, slope = ctx.saved_tensors
         d_logprobs, d_entropy = grads
@@ -313,6 +336,7 @@ __all__ = [
     "GroupTensors",
     "HeadLogprobs",
     "LoraLinear",
+    "RmsNorm",
     "TrieAttention",
     "attend",
     "rotate",
