@@ -1,9 +1,10 @@
 """Serve the bundled applications: one origin and one SQLite database per episode, one server thread per process.
 
-An episode's origin is `http://<random hex>.<app>.localhost:<port>`; Chromium resolves *.localhost to this machine by
-itself, and the Host header says which episode's database a request belongs to. An episode's requests are handled one
-at a time, in order of arrival, each as one transaction: committed when the handler returns, rolled back when it
-raises. So handlers must end their responses; endless streams are not supported.
+An episode's origin is `http://<random hex>.<app>.apps.localhost:<port>`: one site for all, so that one renderer
+process can serve a page's episodes one after another. Chromium resolves *.localhost to this machine by itself, and
+the Host header says which episode's database a request belongs to. An episode's requests are handled one at a time,
+in order of arrival, each as one transaction: committed when the handler returns, rolled back when it raises. So
+handlers must end their responses; endless streams are not supported.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+SITE = "apps.localhost"
 START_DEADLINE_S = 10.0
 STATE_DEADLINE_S = 5.0
 REQUEST_DEADLINE_S = 10.0
@@ -86,7 +88,7 @@ class AppInstance:
     """One episode of one application.
 
     Attributes:
-        origin: "http://<episode>.<app>.localhost:<port>", no trailing slash.
+        origin: "http://<episode>.<app>.apps.localhost:<port>", no trailing slash.
         host: the origin's host and port, as `PageSession.open` takes it in `allowed_hosts`.
     """
 
@@ -242,10 +244,15 @@ class AppServer:
             raise AppServerError(
                 f"the application {app.name!r} could not be set up: {type(error).__name__}: {error}"
             ) from error
-        host = f"{secrets.token_hex(8)}.{app.name}.localhost:{self.port}"
+        host = f"{secrets.token_hex(8)}.{app.name}.{SITE}:{self.port}"
         instance = AppInstance(self, hosted, db, host)
         self._instances[host] = instance
         return instance
+
+    @property
+    def warm_url(self) -> str:
+        """An address of the episodes' site where no episode lives."""
+        return f"http://warm.{SITE}:{self.port}/"
 
     def forget(self, host: str) -> None:
         """Stop answering for a host."""

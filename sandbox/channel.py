@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import CDPSession
 
-CALL_DEADLINE_S = 5.0
+CALL_DEADLINE_S = 10.0
 GONE = ("has been closed", "Target crashed", "Connection closed", "Target closed", "detached", "Browser closed")
 
 
@@ -42,7 +42,9 @@ class Channel:
 
     def start(self, method: str, **parameters: Any) -> asyncio.Task[dict[str, Any]]:
         """Send a command without waiting; commands started in a row reach the page in that order."""
-        return asyncio.ensure_future(self._session.send(method, parameters))
+        call = asyncio.ensure_future(self._session.send(method, parameters))
+        call.add_done_callback(_seen)
+        return call
 
     async def finish(
         self, call: asyncio.Task[dict[str, Any]], method: str, *, timeout_s: float = CALL_DEADLINE_S
@@ -91,6 +93,11 @@ class Channel:
         raise PageHungError(
             f"the page did not answer {what} within {timeout_s:g} s; a script of it may be in an endless loop"
         )
+
+
+def _seen(call: asyncio.Task[dict[str, Any]]) -> None:
+    if not call.cancelled():
+        call.exception()  # a call that nobody waits for any more may fail unheard
 
 
 __all__ = ["CALL_DEADLINE_S", "Channel", "ContextGoneError"]

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
+from .app_server import AppServer
 from .browser_thread import BrowserThread
 from .chromium import find_chromium
 from .errors import BrowserCrashedError, SandboxError
@@ -105,7 +106,7 @@ class Fleet:
                 service_workers="block",
                 accept_downloads=True,
             )
-            return await PageSession.create(context)
+            return await PageSession.create(context, AppServer.shared().warm_url)
         except Error as error:
             raise BrowserCrashedError(f"the browser could not open a page: {str(error).splitlines()[0]}") from error
 

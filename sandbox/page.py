@@ -42,8 +42,8 @@ VIEWPORT = (1280, 720)
 START_MS = 1_768_467_600_000  # 2026-01-15T09:00:00Z
 SETTLE_MS = 50.0
 MAX_ELEMENTS = 1_000
-INPUT_DEADLINE_S = 5.0
-SCREENSHOT_DEADLINE_S = 15.0
+INPUT_DEADLINE_S = 10.0
+SCREENSHOT_TRIES = 3
 SET_TYPES = frozenset({"date", "time", "month", "week", "datetime-local", "color", "range"})
 
 
@@ -86,6 +86,7 @@ class PageSession:
         self._world_script: str | None = None
         self._start_url = ""
         self._popup: str | None = None
+        self._scrolled = False
         self._closing: asyncio.Task[None] | None = None
         channel.on("Runtime.executionContextCreated", self._on_context)
         channel.on("Page.windowOpen", self._on_window_open)
@@ -93,8 +94,13 @@ class PageSession:
         page.on("close", lambda _: channel.kill("the page was closed or its browser died"))
 
     @classmethod
-    async def create(cls, context: BrowserContext) -> PageSession:
-        """Make the one page of a fresh context (called by the fleet)."""
+    async def create(cls, context: BrowserContext, warm_url: str) -> PageSession:
+        """Make the one page of a fresh context and its process (called by the fleet).
+
+        Args:
+            context: an empty context.
+            warm_url: an address of the site that the episodes will be on, so that they find its process running.
+        """
         page = await context.new_page()
         channel = Channel(await context.new_cdp_session(page))
         tree = await channel.send("Page.getFrameTree")
@@ -108,6 +114,10 @@ class PageSession:
             channel.send("Runtime.enable"),
             channel.send("Emulation.setVirtualTimePolicy", policy="pause"),
         )
+        with session._typed():
+            await session._navigate(warm_url)
+            await session._clock.warm()
+        await session.clear()
         return session
 
     async def open(
@@ -220,6 +230,7 @@ class PageSession:
         """
         with self._typed():
             await self._ask(f"scroll({_json(direction)})")
+            self._scrolled = True  # scroll events and what hangs on them come with the next frame
 
     async def settle(self, budget_ms: float = SETTLE_MS) -> None:
         """Let the page react: grant it virtual time, finish loads and downloads that the action began.
@@ -232,12 +243,8 @@ class PageSession:
             SandboxError: the page hung or its browser died.
         """
         with self._typed():
-            if self._clock.context_id is not None:
-                with contextlib.suppress(ContextGoneError):
-                    disarmed = self._clock.start("milepostPage.disarm()")
-                    await asyncio.gather(self._clock.settle(budget_ms), _forget_if_gone(self._clock.finish(disarmed)))
-            if self._clock.navigating or self._clock.context_id is None:
-                await self._clock.settle(budget_ms)
+            moved, self._scrolled = self._scrolled, False
+            await self._clock.settle(budget_ms, frames=moved)
             await self._journal.downloads_done()
             if self._popup is not None:
                 url, self._popup = self._popup, None
@@ -273,7 +280,13 @@ class PageSession:
         import base64
 
         with self._typed():
-            answer = await self._channel.send("Page.captureScreenshot", timeout_s=SCREENSHOT_DEADLINE_S, format="png")
+            call = self._channel.start("Page.captureScreenshot", format="png")
+            for attempt in range(SCREENSHOT_TRIES):
+                await self._clock.run_frames(until=call)
+                if call.done() or attempt == SCREENSHOT_TRIES - 1:
+                    break
+                await self._clock.warm()  # a process that began with this episode has not drawn yet
+            answer = await self._channel.finish(call, "a screenshot")
         return base64.b64decode(answer["data"])
 
     async def clear(self) -> None:
@@ -371,6 +384,7 @@ class PageSession:
         answer = await self._clock.evaluate(f"milepostPage.{call}")
         if "error" in answer:
             raise ActionError(answer["error"])
+        self._scrolled |= answer.get("moved", False)
         return dict(answer)
 
     async def _click_at(self, x: float, y: float, button: str, count: int) -> None:
@@ -423,11 +437,6 @@ async def _close_page(page: Page) -> None:
 
     with contextlib.suppress(Error):
         await page.close()
-
-
-async def _forget_if_gone(call: Any) -> None:
-    with contextlib.suppress(ContextGoneError):
-        await call
 
 
 def _json(value: Any) -> str:

@@ -3,7 +3,9 @@
 //
 //   look(cap)            the accessible elements, as one JSON-ready object
 //   aim(ref, want)       scroll to an element, check that it can take the action, and say where to point
-//   arm(), disarm()      open and close the window in which trusted input is the agent's own
+//   arm()                open the window in which trusted input is the agent's own; later(ms) closes it
+//   later(ms)            after that much virtual time: does the page wait for animation frames?
+//   frames(count)        after that many animation frames: does it wait for more?
 //   grip(ref)            focus a field and select its content
 //   choose(ref, option)  set a select's option; put(ref, text) set a field that no keyboard text can fill
 "use strict";
@@ -451,9 +453,11 @@ const milepostPage = (() => {
     const [dx, dy] = offsetOf(target);
     const seen = area.x + dx >= 0 && area.y + dy >= 0 && area.right + dx <= innerWidth && area.bottom + dy <= innerHeight
       && (view === window || (area.x >= 0 && area.y >= 0 && area.right <= view.innerWidth && area.bottom <= view.innerHeight));
+    let moved = !seen;
     if (!seen) target.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
     let cover = null;
     for (const attempt of [0, 1]) {
+      moved ||= attempt > 0;
       if (attempt) target.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
       const [ox, oy] = offsetOf(target);
       for (const rect of [...target.getClientRects()].slice(0, 4)) {
@@ -464,7 +468,7 @@ const milepostPage = (() => {
           const hit = hitAt(target, x, y);
           if (hit && (within(hit, target) || [...(el.labels || [])].some((l) => within(hit, l)))) {
             armed = true;
-            return { x, y, tag: el.tagName, type: el.type || "", editable: el.isContentEditable, focused: focusedNode() === el };
+            return { x, y, tag: el.tagName, type: el.type || "", moved };
           }
           cover = cover || hit;
         }
@@ -529,9 +533,46 @@ const milepostPage = (() => {
     part.scrollBy({ top: (direction === "down" ? 0.8 : -0.8) * Math.min(part.clientHeight, innerHeight), behavior: "instant" });
     return part.scrollTop === before ? { error: `nothing left to scroll ${direction}` } : {};
   };
+
+  // ---------------------------------------------------------------- settling
+  let lastFrame = 0;
+  const waitsForFrames = () => {
+    // The ids of animation frame requests are numbered through for all worlds: a gap says that the page has made one.
+    const id = requestAnimationFrame(() => {});
+    cancelAnimationFrame(id);
+    const asked = id > lastFrame + 1;
+    lastFrame = id;
+    return asked;
+  };
+  const finishAnimations = () => {
+    // Frames stand still between steps, so transitions and animations that end are ended at once; endless ones are left alone.
+    let any = false;
+    for (const animation of document.getAnimations()) {
+      if (animation.playState !== "running" || !Number.isFinite(animation.effect?.getComputedTiming().endTime)) continue;
+      animation.finish();
+      any = true;
+    }
+    return any;
+  };
+  const unsettled = () => {
+    const moved = finishAnimations();
+    return waitsForFrames() || moved;
+  };
+  const later = (ms) => {
+    armed = false;
+    return new Promise((resolve) => setTimeout(() => resolve(unsettled()), ms));
+  };
+  const animationFrames = (count) => new Promise((resolve) => {
+    const tick = () => {
+      if (--count > 0) return void requestAnimationFrame(tick);
+      lastFrame = requestAnimationFrame(() => {});
+      cancelAnimationFrame(lastFrame);
+      return resolve(finishAnimations());
+    };
+    requestAnimationFrame(tick);
+  });
   return {
-    born, look, aim, grip, put, choose, scroll,
+    later, frames: animationFrames, born, look, aim, grip, put, choose, scroll,
     arm: () => { listen(window); armed = true; return {}; },
-    disarm: () => { armed = false; return { now: Date.now() }; },
   };
 })();

@@ -7,12 +7,17 @@ Findings behind the shape of this (Chromium 156; see also the tests):
 3. A navigation to another process brings the policy and its budget along, which makes an expiry event that nobody
    asked for. So after a navigation the time that has passed is read from the page instead of trusting the first
    event.
-4. Animation frames and CSS animations are not under virtual time; they go on in real time.
+4. Animation frames do not run under "pause", and a grant is over before one is due. Under
+   "pauseIfNetworkFetchesPending" without a budget, after the last one has been used up, frames run (60 a second)
+   while virtual time stands still. So a page that waits for a frame is given FRAMES of them; any other page costs no
+   waiting.
+5. A fresh process draws its first frame only after some 600 ms of virtual time; `warm` lets them pass.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from .channel import CALL_DEADLINE_S, Channel, ContextGoneError
@@ -22,6 +27,10 @@ WORLD = "milepost"
 LOAD_DEADLINE_S = 15.0
 FETCH_DEADLINE_S = 5.0
 LOAD_SLICE_MS = 1.0
+FRAMES = 2
+FRAME_DEADLINE_S = 2.0
+WARM_MS = 1_000.0
+MAX_ROUNDS = 8  # a page that navigates on and on is looked at as it is then
 
 
 class PageClock:
@@ -50,21 +59,54 @@ class PageClock:
         channel.on("Runtime.executionContextDestroyed", self._on_context_gone)
         channel.on("Runtime.executionContextsCleared", self._on_contexts_cleared)
 
-    async def settle(self, budget_ms: float) -> None:
+    async def settle(self, budget_ms: float, *, frames: bool = False) -> None:
         """Grant `budget_ms` of virtual time; a navigation under way is loaded to its end and then granted as much.
 
-        Requests in flight stop the virtual clock until they have ended (for at most FETCH_DEADLINE_S, in real time).
+        Requests in flight stop the virtual clock until they have ended (for at most FETCH_DEADLINE_S, in real time). If
+        the page waits for animation frames (or `frames` says so), FRAMES of them are run, and `budget_ms` granted
+        again.
 
         Raises:
             PageHungError: the page does not answer, or a load does not end within LOAD_DEADLINE_S seconds.
             BrowserCrashedError: it died.
         """
-        await self._grant(budget_ms)
-        deadline = asyncio.get_running_loop().time() + LOAD_DEADLINE_S
-        while self.navigating:
-            await self._load(deadline)
-            if not self.navigating:
-                await self._grant_checked(budget_ms)
+        waits = await self._grant_and_ask(budget_ms)
+        for _ in range(MAX_ROUNDS):
+            if self.navigating:
+                await self._load(asyncio.get_running_loop().time() + LOAD_DEADLINE_S)
+                waits = await self._grant_and_ask(budget_ms)
+            elif waits or frames:
+                frames = False
+                await self.run_frames()
+                await self._grant_and_ask(budget_ms)
+                waits = False
+            else:
+                return
+
+    async def warm(self) -> None:
+        """Let a fresh process' first WARM_MS pass, after which it draws frames on demand."""
+        await self._grant(WARM_MS)
+
+    async def run_frames(self, until: asyncio.Future[Any] | None = None) -> None:
+        """Let animation frames run while virtual time stands still.
+
+        FRAMES of them, or until `until` is done, for at most FRAME_DEADLINE_S seconds either way.
+        """
+        running = self._channel.start("Emulation.setVirtualTimePolicy", policy="pauseIfNetworkFetchesPending")
+        try:
+            if until is None:
+                drawn = self.start(f"milepostPage.frames({FRAMES})")
+                with contextlib.suppress(ContextGoneError, PageHungError):  # a page that draws nothing needs no frame
+                    await self._finish(drawn, timeout_s=FRAME_DEADLINE_S)
+            else:
+                await asyncio.wait(
+                    (until, self._channel.dead), timeout=FRAME_DEADLINE_S, return_when=asyncio.FIRST_COMPLETED
+                )
+        except ContextGoneError:
+            return
+        finally:
+            await self._channel.finish(running, "frames")
+            await self._channel.send("Emulation.setVirtualTimePolicy", policy="pause")
 
     async def _load(self, deadline: float) -> None:
         """Feed the navigation under way until it has ended."""
@@ -78,19 +120,17 @@ class PageClock:
                 self._changed.clear()
                 await self._wait(self._changed, "loading", left_s)
 
-    async def _grant_checked(self, budget_ms: float) -> None:
-        before = await self.now_ms()
+    async def _grant_and_ask(self, budget_ms: float) -> bool:
+        """Grant virtual time and return whether the page waits for animation frames at its end."""
+        if self.context_id is None:
+            await self._grant(budget_ms)
+            return False
+        asked = self.start(f"milepostPage.later({budget_ms - 1})")
         await self._grant(budget_ms)
-        after = await self.now_ms()
-        if before is not None and after is not None and after < before + budget_ms - 1 and not self.navigating:
-            await self._grant(before + budget_ms - after)
-
-    async def now_ms(self) -> float | None:
-        """Return the document's unmoved clock in milliseconds, or None while it is being replaced."""
         try:
-            return float(await self.evaluate("Date.now()"))
+            return bool(await self._finish(asked))
         except ContextGoneError:
-            return None
+            return False
 
     async def evaluate(self, expression: str, *, timeout_s: float = CALL_DEADLINE_S) -> Any:
         """Evaluate in the main frame's isolated world and return the JSON value.
@@ -99,17 +139,21 @@ class PageClock:
             ContextGoneError: the document is being replaced.
             PageHungError, BrowserCrashedError: as `Channel.finish`.
         """
-        return await self.finish(self.start(expression), timeout_s=timeout_s)
+        return await self._finish(self.start(expression), timeout_s=timeout_s)
 
     def start(self, expression: str) -> asyncio.Task[dict[str, Any]]:
         """Start an evaluation without waiting for it."""
         if self.context_id is None:
             raise ContextGoneError("the page has no document yet")
         return self._channel.start(
-            "Runtime.evaluate", expression=expression, contextId=self.context_id, returnByValue=True
+            "Runtime.evaluate",
+            expression=expression,
+            contextId=self.context_id,
+            returnByValue=True,
+            awaitPromise=True,
         )
 
-    async def finish(self, call: asyncio.Task[dict[str, Any]], *, timeout_s: float = CALL_DEADLINE_S) -> Any:
+    async def _finish(self, call: asyncio.Task[dict[str, Any]], *, timeout_s: float = CALL_DEADLINE_S) -> Any:
         """Wait for a started evaluation and return its JSON value; raises like `evaluate`."""
         answer = await self._channel.finish(call, "an evaluation", timeout_s=timeout_s)
         details = answer.get("exceptionDetails")
@@ -127,9 +171,8 @@ class PageClock:
             await self._wait(self._expired, "a grant of virtual time", FETCH_DEADLINE_S)
         except PageHungError:
             # A request that never ends holds the clock; a page that still answers is slow, not hung.
-            await self._channel.send("Emulation.setVirtualTimePolicy", policy="pause")
-            if self.context_id is not None:
-                await self.now_ms()
+            await self._channel.send("Emulation.setVirtualTimePolicy", policy="advance", budget=budget_ms)
+            await self._wait(self._expired, "a grant of virtual time", CALL_DEADLINE_S)
 
     async def _wait(self, event: asyncio.Event, what: str, timeout_s: float) -> None:
         if not event.is_set():
