@@ -1,8 +1,8 @@
 """Per-step advantages of a batch of episodes, as pure functions (spec 6.5 and 6.7).
 
-A group is the episodes of one task and seed. Masked episodes (infrastructure failure) and unscored steps (reward None) take
-part in no mean and get advantage None. Rewards-to-go are undiscounted unless `gamma` says otherwise; an unscored step
-contributes nothing to the rewards-to-go before it.
+A group is the episodes of one task and seed. Masked episodes (infrastructure failure) and unscored steps (reward None)
+take part in no mean and get advantage None. Rewards-to-go are undiscounted unless `gamma` says otherwise; an unscored
+step contributes nothing to the rewards-to-go before it.
 
 Deviations from the papers:
 1. Outcome: the standard deviation is the population's plus 1e-6, and a group whose totals are all equal gets zeros.
@@ -33,7 +33,7 @@ class AdvantageStats:
         dead_groups: those whose advantages are all zero: nothing to learn.
         dead: their (task, seed).
         masked_episodes: episodes left out because the machine failed.
-        backed_off: share of scored steps whose frontier had no sibling, so that a coarser baseline was used (frontier only).
+        backed_off: share of scored steps with no sibling at their frontier: a coarser baseline was used (frontier only).
         scale: what the advantages were divided by.
     """
 
@@ -99,8 +99,8 @@ def process_advantages(batch: Sequence[Trajectory]) -> StepAdvantages:
 def frontier_advantages(batch: Sequence[Trajectory], *, gamma: float = 1.0) -> tuple[StepAdvantages, float]:
     """Return-to-go less its leave-one-out mean over the group's steps with the same milestones already reached (ours).
 
-    Where no other step of the group has that frontier, the baseline is the leave-one-out mean over the group's steps of the
-    same index; where there is none either, the advantage is zero.
+    Where no other step of the group has that frontier, the baseline is the leave-one-out mean over the group's steps of
+    the same index; where there is none either, the advantage is zero.
 
     Returns:
         The advantages, and the share of scored steps that backed off.

@@ -1,11 +1,11 @@
 """Policy-gradient objectives over the response tokens of a batch, as pure functions.
 
-Shape legend: R response tokens of all samples, flat; S samples. Every tensor is fp32. `sample_R` maps a token to its sample
-(0 .. S-1); tokens that the policy did not sample are never in these tensors, so there is no mask to forget. A `weight_R` of 0
-leaves a token out of loss and diagnostics.
+Shape legend: R response tokens of all samples, flat; S samples. Every tensor is fp32. `sample_R` maps a token to its
+sample (0 .. S-1); tokens that the policy did not sample are never in these tensors, so there is no mask to forget. A
+`weight_R` of 0 leaves a token out of loss and diagnostics.
 
-Sources: clipped surrogate Schulman et al. 2017 (1707.06347) eq. 7; clip-higher and token-level normalisation Yu et al. 2025
-(DAPO, 2503.14476); k3 Schulman 2020 and Shao et al. 2024 (GRPO, 2402.03300) eq. 4.
+Sources: clipped surrogate Schulman et al. 2017 (1707.06347) eq. 7; clip-higher and token-level normalisation Yu et al.
+2025 (DAPO, 2503.14476); k3 Schulman 2020 and Shao et al. 2024 (GRPO, 2402.03300) eq. 4.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def clipped_surrogate(
 
 
 def k3(logprobs_R: Tensor, reference_R: Tensor) -> Tensor:
-    """pi_ref/pi - log(pi_ref/pi) - 1 for each sampled token: non-negative; its mean estimates KL(policy || reference)."""
+    """pi_ref/pi - log(pi_ref/pi) - 1 for each sampled token, at least 0; its mean estimates KL(policy || reference)."""
     gap_R = reference_R - logprobs_R
     return torch.exp(gap_R) - gap_R - 1.0
 

@@ -35,7 +35,8 @@ class UpdateConfig:
     Attributes:
         objective: what is maximised.
         epochs: passes over the batch, at least 1.
-        minibatches: optimiser steps in each pass, at least 1; samples are dealt to them at random.
+        minibatches: optimiser steps in each pass, at least 1; prompts are dealt to them at random, all samples of a
+            prompt to the same one (they share its computation, and their advantages balance).
         max_grad_norm: gradients are scaled down to this global norm, above 0.
         temperature: the one the samples were drawn at; logits are divided by it. Above 0.
         max_pack_tokens: most trie nodes in one forward pass; bounds memory.
@@ -50,7 +51,7 @@ class UpdateConfig:
 
 
 def response_logprobs(
-    model: Any, pack: Pack, *, temperature: float = 1.0, entropy_gradient: bool = True
+    model: Any, pack: Pack, *, temperature: float = 1.0, entropy_gradient: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Log-probability (R,) and entropy (R,) of each response token of the pack, in one forward pass.
 
@@ -58,7 +59,7 @@ def response_logprobs(
         model: a causal LM; a Llama on the CPU takes the fast form.
         pack: the samples.
         temperature: divides the logits.
-        entropy_gradient: whether the entropy must be differentiable (it costs a product with the vocabulary).
+        entropy_gradient: whether the entropy must be differentiable; it costs a product with the vocabulary.
     """
     trie = pack.trie
     predictor = torch.from_numpy(pack.predictor_R)
@@ -120,10 +121,7 @@ def update_policy(
     trie_tokens = 0
     model.eval()
     for _epoch in range(config.epochs):
-        order = torch.randperm(len(batch), generator=generator).tolist() if generator is not None else range(len(batch))
-        n_chunks = min(config.minibatches, len(batch))
-        for k in range(n_chunks):
-            chunk = [batch[i] for i in list(order)[k::n_chunks]]
+        for chunk in _deal(batch, config.minibatches, generator):
             counts = torch.tensor([len(s.response_ids) for s in chunk])
             weights = torch.split(
                 token_weights(torch.arange(len(chunk)).repeat_interleave(counts), len(chunk), objective.normalisation),
@@ -168,6 +166,20 @@ def update_policy(
     metrics["plain_tokens"] = float(config.epochs * sum(len(s.prompt_ids) + len(s.response_ids) for s in batch))
     metrics["update_s"] = time.perf_counter() - started
     return metrics
+
+
+def _deal(batch: Sequence[TokenSample], minibatches: int, generator: torch.Generator | None) -> list[list[TokenSample]]:
+    """Split the batch into minibatches of about equal size, the samples of one prompt together; none is empty."""
+    by_prompt: dict[tuple[int, ...], list[TokenSample]] = {}
+    for sample in batch:
+        by_prompt.setdefault(sample.prompt_ids, []).append(sample)
+    units = list(by_prompt.values())
+    if generator is not None:
+        units = [units[i] for i in torch.randperm(len(units), generator=generator).tolist()]
+    chunks: list[list[TokenSample]] = [[] for _ in range(min(minibatches, len(units)))]
+    for unit in units:
+        min(chunks, key=len).extend(unit)
+    return chunks
 
 
 __all__ = ["TokenSample", "UpdateConfig", "response_logprobs", "update_policy"]

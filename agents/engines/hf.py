@@ -1,8 +1,8 @@
 """Sampling from a transformers causal language model in this process.
 
-A Llama-family model on the CPU takes the fast form (`FastLlama`): prompts are computed as a trie whose entries are kept between
-calls while the weights stand still, each distinct prefix once; responses are decoded as one batch from which finished rows are
-dropped. Any other model takes its own forward pass (`plain`).
+A Llama-family model on the CPU takes the fast form (`FastLlama`): prompts are computed as a trie whose entries are kept
+between calls while the weights stand still, each distinct prefix once; responses are decoded as one batch from which
+finished rows are dropped. Any other model takes its own forward pass (`plain`).
 
 Shape legend: n rows (one for each prompt given), G key/value heads, L columns of the decoding cache, D width of a head.
 """
@@ -48,7 +48,7 @@ class HFEngine:
         self._adapter = True
 
     def weights_changed(self) -> None:
-        """Drop what was computed from the old weights. (In-place updates of an adapter are noticed without it.)"""
+        """Drop what was computed from the old weights (in-place updates of an adapter are noticed without it)."""
         if self._cache is not None:
             self._cache.clear()
 
@@ -75,7 +75,7 @@ class HFEngine:
         stops = frozenset(stop_ids)
         fast = FastLlama.of(self.model) if self._use_fast else None
         if fast is None:
-            drawn = sample_plainly(
+            tokens, logprobs, entropies = sample_plainly(
                 self.model,
                 keys,
                 max_new_tokens=max_new_tokens,
@@ -84,29 +84,27 @@ class HFEngine:
                 uniforms=uniforms,
             )
         else:
+            tokens, logprobs, entropies = [], [], []
             cache = self._prompt_cache(fast)
-            drawn = ([], [], [])
-            token_bytes = 2 * fast.n_layers * fast.kv_heads * fast.head_width * fast.dtype.itemsize
-            chunk = max(1, self._kv_budget_bytes // (token_bytes * (max(map(len, keys)) + max_new_tokens)))
+            chunk = max(1, self._kv_budget_bytes // (fast.token_bytes * (max(map(len, keys)) + max_new_tokens)))
             for start in range(0, len(keys), chunk):
                 part = slice(start, start + chunk)
                 rows = None if uniforms is None else uniforms[part]
-                for total, new in zip(
-                    drawn, self._decode(fast, cache, keys[part], max_new_tokens, temperature, stops, rows), strict=True
-                ):
-                    total.extend(new)
+                drawn = self._decode(fast, cache, keys[part], max_new_tokens, temperature, stops, rows)
+                tokens += drawn[0]
+                logprobs += drawn[1]
+                entropies += drawn[2]
         return [
             Sample(ids=tuple(t), logprobs=tuple(lp), entropy=sum(e) / len(e), stopped=t[-1] in stops)
-            for t, lp, e in zip(*drawn, strict=True)
+            for t, lp, e in zip(tokens, logprobs, entropies, strict=True)
         ]
 
     def _prompt_cache(self, fast: FastLlama) -> PromptCache:
         adapter = not adapter_is_off(self.model)
         changed = fast.refresh(self)
         if fast is not self._fast or self._cache is None:
-            token_bytes = 2 * fast.n_layers * fast.kv_heads * fast.head_width * fast.dtype.itemsize
             self._fast, self._adapter = fast, adapter
-            self._cache = PromptCache(fast, max_tokens=max(1, self._kv_budget_bytes // token_bytes))
+            self._cache = PromptCache(fast, max_tokens=max(1, self._kv_budget_bytes // fast.token_bytes))
         elif changed or adapter != self._adapter:
             self._adapter = adapter
             self._cache.clear()

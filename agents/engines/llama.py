@@ -1,10 +1,10 @@
 """A Llama-family transformers model, run by our own forward pass over token tries.
 
-Shape legend: N tokens of the call (packed, no padding), M rows of the key/value store, E model width, R predicting rows.
+Shape legend: N tokens of the call (packed, no padding), M rows of the key/value store, E model width, R chosen rows.
 
-It reads the transformers (and peft) module's own parameters, so training updates what the module holds and saving is the module's
-business; only the order of computation is ours. `FastLlama.of` answers None for a model it does not cover, and the callers then use the
-module's own forward.
+It reads the transformers (and peft) module's own parameters, so training updates what the module holds and saving is
+the module's business; only the order of computation is ours. `FastLlama.of` answers None for a model it does not cover, and
+the callers then use the module's own forward.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class FusedLinear:
         dtype = self.matrix.weight.dtype
         if len(a) == 1:
             return a[0].to(dtype), b[0].to(dtype)
-        return torch.cat(a).to(dtype), torch.block_diag(*b).to(dtype)
+        return torch.cat(a).to(dtype), torch.block_diag(*b).to(dtype)  # type: ignore[no-untyped-call]
 
     def refresh(self) -> None:
         """Read the adapter's current weights for calls without gradient."""
@@ -82,12 +82,11 @@ class FusedLinear:
     def differentiable(self, x: Tensor) -> Tensor:
         """With gradient to x and to the adapter."""
         adapter = self.adapter()
-        out: Tensor
         if adapter is None:
-            out = FrozenLinear.apply(x, self.matrix)  # type: ignore[no-untyped-call]
-        else:
-            out = LoraLinear.apply(x, self.matrix, *adapter)  # type: ignore[no-untyped-call]
-        return out
+            frozen: Tensor = FrozenLinear.apply(x, self.matrix)  # type: ignore[no-untyped-call]
+            return frozen
+        adapted: Tensor = LoraLinear.apply(x, self.matrix, *adapter)  # type: ignore[no-untyped-call]
+        return adapted
 
 
 @dataclass(slots=True)
@@ -106,6 +105,7 @@ class FastLlama:
     Attributes:
         dtype: of the base's weights and of all activations.
         n_layers, heads, kv_heads, head_width: the model's shape.
+        token_bytes: memory of one token's keys and values in all layers.
     """
 
     def __init__(self, base: Any) -> None:
@@ -115,6 +115,7 @@ class FastLlama:
         self.kv_heads: int = config.num_key_value_heads
         self.head_width: int = base.model.layers[0].self_attn.head_dim
         self.n_layers: int = config.num_hidden_layers
+        self.token_bytes = 2 * self.n_layers * self.kv_heads * self.head_width * self.dtype.itemsize
         self.eps: float = config.rms_norm_eps
         self.embedding: Tensor = base.model.embed_tokens.weight.detach()
         self.norm: Tensor = base.model.norm.weight.detach()
@@ -260,7 +261,7 @@ class FastLlama:
             positions: their distances from the start (n,).
             cache: for each layer, keys and values (n, G, L, D), finite everywhere.
             column: where in L this token goes; the same for all rows.
-            bias: additive mask (n, 1, 1, L): hides the padding between a row's prompt and its response, and later columns.
+            bias: additive mask (n, 1, 1, L): hides the padding after a row's prompt, and later columns.
             adapter: False: the base alone.
         """
         n = len(tokens)
@@ -312,8 +313,8 @@ def _linear_modules(base: Any) -> list[Any]:
 
 
 def _signature(base: Any) -> list[tuple[int, ...]]:
-    """Changes when a linear module is replaced, wrapped or given another adapter, or its frozen weight is written to."""
-    signature = []
+    """Changes when a linear module is replaced, wrapped or given another adapter, or its weight is written to."""
+    signature: list[tuple[int, ...]] = []
     for module in [*_linear_modules(base), base.lm_head]:
         part = _part(module)
         signature.append((id(module), part.weight.data_ptr(), part.weight._version, id(part.a), id(part.b)))

@@ -3,8 +3,8 @@
 Shape legend: N tokens, D width of a head, H query heads, G key/value heads, F query heads per key/value head (H = G F),
 B blocks, Q queries and K keys of a block, R response rows, V vocabulary.
 
-Why by hand: on a CPU the time goes to passes over memory and to small calls, not to arithmetic. Frozen weights need no gradient,
-so they may lie fused and packed; the backward of attention and of the vocabulary head reuses what the forward has in cache.
+Why by hand: on a CPU much of the time goes to passes over memory and to small calls. Frozen weights need no gradient,
+so they may lie fused and packed; the backward of attention and of the vocabulary head reuses what the forward had at hand.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torch.nn import functional
 
 from .token_trie import AttentionGroup, Ints
 
-_MASKED = -1e9  # finite, so that a row of padding stays finite; exp of it is exactly 0 beside any real score
+_MASKED = -1e9  # finite, so that a row of padding stays finite; its exponential is exactly 0 beside any real score
 
 
 class FrozenMatrix:
     """A frozen weight (out, in), laid out for fast products with it and with its transpose.
 
-    The packed layouts of oneDNN are used where they work (bf16 on a CPU that has it); a check at construction falls back to
-    plain products. They pay most on few rows: plain bf16 products re-pack the weight at every call.
+    The packed layouts of oneDNN are used where they work (bf16 on a CPU that has it); a check at construction falls back
+    to plain products. They pay most on few rows: plain bf16 products re-pack the weight at every call.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -52,7 +52,7 @@ class FrozenMatrix:
 
 
 def _pack(weight: Tensor) -> Tensor | None:
-    if weight.dtype != torch.bfloat16 or weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    if weight.dtype != torch.bfloat16 or weight.device.type != "cpu" or not torch._C._has_mkldnn:
         return None
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return None
@@ -73,6 +73,7 @@ class LoraLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: FrozenMatrix, a: Tensor, b: Tensor) -> Tensor:
+        """Compute the outputs and save what the gradients need."""
         inner = functional.linear(x, a)
         ctx.save_for_backward(x, inner, a, b)
         ctx.matrix = matrix
@@ -81,6 +82,7 @@ class LoraLinear(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient of each input of `forward`; None where it has none."""
         x, inner, a, b = ctx.saved_tensors
         dy = grads[0]
         d_inner = dy @ b
@@ -93,12 +95,14 @@ class FrozenLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: FrozenMatrix) -> Tensor:
+        """Compute the outputs and save what the gradients need."""
         ctx.matrix = matrix
         return matrix.forward(x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient of each input of `forward`; None where it has none."""
         return ctx.matrix.transposed(grads[0]), None
 
 
@@ -107,6 +111,7 @@ class RmsNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        """Compute the outputs and save what the gradients need."""
         ctx.save_for_backward(x, weight)
         ctx.eps = eps
         return functional.rms_norm(x, (x.shape[-1],), weight, eps)
@@ -114,6 +119,7 @@ class RmsNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient of each input of `forward`; None where it has none."""
         x, weight = ctx.saved_tensors
         width = x.shape[-1]
         square = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32).square_()
@@ -128,6 +134,7 @@ class GatedSilu(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, gate_up: Tensor) -> Tensor:
+        """Compute the outputs and save what the gradients need."""
         ctx.save_for_backward(gate_up)
         gate, up = gate_up.chunk(2, -1)
         return functional.silu(gate).mul_(up)
@@ -135,6 +142,7 @@ class GatedSilu(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        """Return the gradient of each input of `forward`; None where it has none."""
         (gate_up,) = ctx.saved_tensors
         gate, up = gate_up.chunk(2, -1)
         out = torch.empty_like(gate_up)
@@ -223,6 +231,7 @@ class TrieAttention(torch.autograd.Function):
     def forward(
         ctx: Any, qkv: Tensor, cos: Tensor, sin: Tensor, groups: list[GroupTensors], heads: int, kv_heads: int
     ) -> Tensor:
+        """Compute the outputs and save what the gradients need."""
         width = cos.shape[-1] * 2
         rows = qkv.view(qkv.shape[0], heads + 2 * kv_heads, width)
         turned = rotate(rows[:, : heads + kv_heads], cos, sin)
@@ -242,6 +251,7 @@ class TrieAttention(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient of each input of `forward`; None where it has none."""
         cos, sin, *saved = ctx.saved_tensors
         heads, kv_heads, width = ctx.heads, ctx.kv_heads, cos.shape[-1] * 2
         n = grads[0].shape[0]
@@ -274,8 +284,8 @@ def _zero_padding(values: Tensor, group: GroupTensors) -> None:
 class HeadLogprobs(torch.autograd.Function):
     """Log-probabilities of given tokens and entropies of their distributions, from hidden states, under a frozen head.
 
-    The gradient with respect to a hidden state is linear in the gradients of its log-probabilities and entropy, so the forward pass
-    keeps two vectors of the hidden width for each row (E_p[W] and d entropy / d hidden) in place of (R, V) logits.
+    The gradient of a hidden state is linear in the gradients of its log-probabilities and of its entropy, so the
+    forward pass keeps two vectors of the hidden width for each row (E_p[W] and d entropy / d hidden) in place of (R, V) logits.
     """
 
     @staticmethod
@@ -288,6 +298,7 @@ class HeadLogprobs(torch.autograd.Function):
         temperature: float,
         entropy_gradient: bool,
     ) -> tuple[Tensor, Tensor]:
+        """Compute the outputs and save what the gradients need."""
         needs = ctx.needs_input_grad[0]
         mean, slope = [], []
         lse = torch.empty(hidden.shape[0])
@@ -319,6 +330,7 @@ class HeadLogprobs(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient of each input of `forward`; None where it has none."""
         rows, targets, mean, slope = ctx.saved_tensors
         d_logprobs, d_entropy = grads
         total = torch.zeros(mean.shape[0]).index_add_(0, rows, d_logprobs)

@@ -1,4 +1,4 @@
-"""Sampling through the module's own forward pass: for models that have no fast form, and the reference for its tests."""
+"""Sampling through the module's own forward pass: for models without a fast form, and the reference for its tests."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Keys and values of prompt tokens, kept between calls while the weights stand still.
 
-A token's entry depends only on the tokens before it, so entries form a trie: whatever prefix a new prompt shares with any prompt seen
-since the weights last changed is not computed again.
+A token's entry depends only on the tokens before it, so entries form a trie: whatever prefix a new prompt shares with
+any prompt seen since the weights last changed is not computed again.
 """
 
 from __future__ import annotations

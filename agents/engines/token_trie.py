@@ -2,11 +2,11 @@
 
 Shape legend: N trie nodes, B blocks of a group, Q queries of a block, K keys of a block.
 
-A node is one token in one context. Nodes are numbered in depth-first order, so the descendants of node i are exactly the
-nodes i+1 .. ends[i]-1 and the ancestor test is two comparisons: a query attends to its ancestors and to itself.
+A node is one token in one context. Nodes are numbered in depth-first order, so the descendants of node i are exactly
+the nodes i+1 .. ends[i]-1 and the ancestor test is two comparisons: a query attends to its ancestors and to itself.
 
-A dense (N, N) mask would waste most of its work on pairs of unrelated branches. `plan_attention` cuts the trie into blocks:
-runs of sibling subtrees, or a piece of an unbranched stem, each attending to the path above it and within itself.
+A dense (N, N) mask would waste most of its work on pairs of unrelated branches. `plan_attention` cuts the trie into
+blocks: runs of sibling subtrees, or pieces of an unbranched stem, each attending to the path above it and in itself.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def plan_attention(trie: TokenTrie, wanted_N: Bools | None = None, *, block_toke
     Args:
         trie: the trie.
         wanted_N: nodes to compute; None means all. The others' keys and values are known already.
-        block_tokens: most nodes in one block, at least 1. Smaller wastes less on unrelated pairs, larger batches better.
+        block_tokens: most nodes in one block, at least 1. Smaller wastes less on unrelated pairs, larger needs fewer calls.
     """
     blocks: list[tuple[Ints, Ints]] = []
     everything = np.arange(len(trie))
@@ -129,7 +129,7 @@ def plan_attention(trie: TokenTrie, wanted_N: Bools | None = None, *, block_toke
 
 
 def _padding_outweighs(blocks: list[tuple[Ints, Ints]]) -> bool:
-    """Whether batching these blocks computes over 1.5 times the pairs that they need, and enough pairs to matter."""
+    """Whether batching these blocks computes over 1.5 times the pairs that they need, and enough to matter."""
     needed = sum(len(q) * len(k) for q, k in blocks)
     batched = len(blocks) * max(len(q) for q, _ in blocks) * max(len(k) for _, k in blocks)
     return batched > 1.5 * needed and batched - needed > 8192
