@@ -33,7 +33,8 @@ class AdvantageStats:
         dead_groups: those whose advantages are all zero: nothing to learn.
         dead: their (task, seed).
         masked_episodes: episodes left out because the machine failed.
-        backed_off: share of scored steps with no sibling at their frontier: a coarser baseline was used (frontier only).
+        backed_off: share of scored steps with no sibling at their frontier: a coarser baseline was used (frontier
+            only).
         scale: what the advantages were divided by.
     """
 

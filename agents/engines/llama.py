@@ -3,8 +3,8 @@
 Shape legend: N tokens of the call (packed, no padding), M rows of the key/value store, E model width, R chosen rows.
 
 It reads the transformers (and peft) module's own parameters, so training updates what the module holds and saving is
-the module's business; only the order of computation is ours. `FastLlama.of` answers None for a model it does not cover, and
-the callers then use the module's own forward.
+the module's business; only the order of computation is ours. `FastLlama.of` answers None for a model it does not
+cover, and the callers then use the module's own forward.
 """
 
 from __future__ import annotations

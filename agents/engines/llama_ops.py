@@ -4,7 +4,8 @@ Shape legend: N tokens, D width of a head, H query heads, G key/value heads, F q
 B blocks, Q queries and K keys of a block, R response rows, V vocabulary.
 
 Why by hand: on a CPU much of the time goes to passes over memory and to small calls. Frozen weights need no gradient,
-so they may lie fused and packed; the backward of attention and of the vocabulary head reuses what the forward had at hand.
+so they may lie fused and packed; the backward of attention and of the vocabulary head reuses what the forward had at
+hand.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _MASKED = -1e9  # finite, so that a row of padding stays finite; its exponential
 class FrozenMatrix:
     """A frozen weight (out, in), laid out for fast products with it and with its transpose.
 
-    The packed layouts of oneDNN are used where they work (bf16 on a CPU that has it); a check at construction falls back
-    to plain products. They pay most on few rows: plain bf16 products re-pack the weight at every call.
+    The packed layouts of oneDNN are used where they work (bf16 on a CPU that has it); a check at construction falls
+    back to plain products. They pay most on few rows: plain bf16 products re-pack the weight at every call.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -285,7 +286,8 @@ class HeadLogprobs(torch.autograd.Function):
     """Log-probabilities of given tokens and entropies of their distributions, from hidden states, under a frozen head.
 
     The gradient of a hidden state is linear in the gradients of its log-probabilities and of its entropy, so the
-    forward pass keeps two vectors of the hidden width for each row (E_p[W] and d entropy / d hidden) in place of (R, V) logits.
+    forward pass keeps two vectors of the hidden width for each row (E_p[W] and d entropy / d hidden) in place of (R,
+    V) logits.
     """
 
     @staticmethod

@@ -110,7 +110,8 @@ def plan_attention(trie: TokenTrie, wanted_N: Bools | None = None, *, block_toke
     Args:
         trie: the trie.
         wanted_N: nodes to compute; None means all. The others' keys and values are known already.
-        block_tokens: most nodes in one block, at least 1. Smaller wastes less on unrelated pairs, larger needs fewer calls.
+        block_tokens: most nodes in one block, at least 1. Smaller wastes less on unrelated pairs, larger needs fewer
+            calls.
     """
     blocks: list[tuple[Ints, Ints]] = []
     everything = np.arange(len(trie))
