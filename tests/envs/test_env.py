@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import json
 import os
 import signal
@@ -16,8 +18,10 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 
 import milepost
 from milepost.envs import MilepostEnv, StopReason, reset_many, step_many
-from milepost.errors import FailureKind, TaskError
+from milepost.errors import BrowserNotFoundError, FailureKind, TaskError
+from milepost.rewards.ledger import rescore
 from milepost.rewards.types import StepReward
+from milepost.sandbox.browser_thread import BrowserThread
 
 pytestmark = pytest.mark.browser
 
@@ -203,15 +207,29 @@ def test_files_are_written_listed_and_read(form: MilepostEnv):
 
 
 def test_an_episode_leaves_a_ledger(tmp_path: Path):
-    env = milepost.make("expense-form", ledger_dir=tmp_path, screenshots=True)
+    env = milepost.make("expense-form", ledger_dir=tmp_path)
     _, info = env.reset(seed=4)
-    assert info["screenshot"].startswith(b"\x89PNG")
+    assert info["screenshot"] is None
     for action in env.instance.oracle:
         *_, info = env.step(action)
     env.close()
     lines = Path(info["ledger_path"]).read_text(encoding="utf-8").splitlines()
-    assert len(lines) >= 1 + len(env.instance.oracle)
+    assert len(lines) == 3 + len(env.instance.oracle), "a header, the reset, the steps and a footer"
     assert "localhost" not in "\n".join(lines)
+    assert sum(reward.total for reward in rescore(info["ledger_path"])) == pytest.approx(env.instance.max_reward)
+
+
+def test_screenshots_are_taken_at_every_step():
+    env = milepost.make("expense-form", screenshots=True)
+    for seed in range(4):
+        _, info = env.reset(seed=seed)
+        shots = [info["screenshot"]]
+        for action in env.instance.oracle:
+            *_, info = env.step(action)
+            shots.append(info["screenshot"])
+        assert all(shot.startswith(b"\x89PNG") for shot in shots), info["failure_message"]
+        assert len(set(shots)) == len(shots), "every action changed what is seen"
+    env.close()
 
 
 def test_a_killed_browser_is_a_typed_failure_and_the_next_reset_works(form: MilepostEnv):
@@ -231,6 +249,53 @@ def test_a_killed_browser_is_a_typed_failure_and_the_next_reset_works(form: Mile
     for action in form.instance.oracle:
         *_, info = form.step(action)
     assert info["success"] is True
+
+
+def test_an_interrupted_step_ends_the_episode_and_the_next_reset_works(form: MilepostEnv):
+    form.reset(seed=2)
+    thread = BrowserThread.get()
+
+    async def interrupted() -> None:
+        stepping = asyncio.ensure_future(form.astep('fill("Name", "Ada")'))
+        await asyncio.sleep(0)
+        stepping.cancel()
+        await stepping
+
+    with pytest.raises(concurrent.futures.CancelledError):
+        thread.run(interrupted(), timeout_s=20)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        form.step("noop()")
+    assert form.reset(seed=2)[1]["failure"] is None
+    assert form.step('fill("Name", "Ada")')[0]["last_action_result"] == '"Name" is now "Ada"'
+
+
+def test_a_step_has_a_deadline():
+    env = milepost.make("expense-form", step_timeout_s=1e-4)
+    env.reset(seed=2)
+    _, reward, terminated, truncated, info = env.step('fill("Name", "Ada")')
+    assert (reward, terminated, truncated) == (0.0, False, True)
+    assert info["failure"] is FailureKind.PAGE_HUNG
+    assert "0.0001 s" in info["failure_message"]
+    assert env.reset(seed=3)[1]["failure"] is None
+    env.close()
+
+
+def test_a_failed_reset_is_an_episode_whose_first_step_fails(form: MilepostEnv, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MILEPOST_CHROMIUM", "/nowhere/chromium")
+    _kill_chromium_and_wait(form)
+    working = milepost.make("search-open")
+    ((observation, info),) = reset_many([form], [2])
+    assert info["failure"] is FailureKind.BROWSER_NOT_FOUND
+    assert observation in form.observation_space
+    assert form.instance.goal == observation["goal"]
+    ((_, reward, terminated, truncated, info),) = step_many([form], ["noop()"])
+    assert (reward, terminated, truncated, info["failure"]) == (0.0, False, True, FailureKind.BROWSER_NOT_FOUND)
+    assert info["reward"].total is None
+    with pytest.raises(BrowserNotFoundError):
+        working.reset(seed=1)
+    monkeypatch.delenv("MILEPOST_CHROMIUM")
+    assert working.reset(seed=1)[1]["failure"] is None
+    working.close()
 
 
 def test_forty_eight_episodes_run_at_once():
@@ -281,6 +346,13 @@ def test_step_before_reset_and_close_twice():
 def test_an_unknown_render_mode_is_refused():
     with pytest.raises(TaskError, match="rgb_array"):
         milepost.make("expense-form", render_mode="human")
+
+
+def _kill_chromium_and_wait(env: MilepostEnv) -> None:
+    """Kill the browser, and return when the fleet must have noticed: when a step on it has failed."""
+    env.reset(seed=2)
+    _kill_chromium()
+    assert env.step("noop()")[4]["failure"] is not None
 
 
 def _kill_chromium() -> None:
