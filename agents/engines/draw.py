@@ -48,8 +48,9 @@ def invert_cdf(p_nV: Tensor, uniforms_n: Tensor) -> Tensor:
     inside = chunks[torch.arange(n), chunk[:, 0]].double()
     cumulative = inside.cumsum(-1)
     within = (cumulative <= goal - before).sum(-1, keepdim=True)
-    # rounding can leave the goal just above the chunk's last sum: take the chunk's most likely token
-    within = torch.where(within < _CHUNK, within, inside.argmax(-1, keepdim=True))
+    # rounding can leave the goal just above the chunk's last sum: then it is the chunk's last possible token
+    last = _CHUNK - 1 - (inside > 0).flip(-1).int().argmax(-1, keepdim=True)
+    within = torch.minimum(within, last)
     return (chunk * _CHUNK + within)[:, 0]
 
 

@@ -6,7 +6,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from milepost.agents.engines.llama import FastLlama, why_not
 from milepost.agents.engines.llama_ops import FrozenMatrix, GroupTensors
 from milepost.agents.engines.token_trie import build_trie, plan_attention
-from milepost.agents.lora import add_lora, adapter_off
+from milepost.agents.lora import adapter_off, add_lora
 
 from .tiny_llama import VOCABULARY, stir, tiny_llama
 

@@ -28,7 +28,7 @@ def tiny_llama(*, adapter: bool = True, seed: int = 0, **overrides: Any) -> Any:
     model = LlamaForCausalLM(LlamaConfig(**(settings | overrides))).eval()
     model.requires_grad_(False)
     with torch.no_grad():
-        model.lm_head.weight.mul_(20.0)  # distributions far from uniform
+        model.lm_head.weight.mul_(10.0)  # distributions far from uniform
     if not adapter:
         return model
     model = add_lora(model, rank=4, alpha=8, seed=seed)
@@ -41,4 +41,4 @@ def stir(model: Any, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in trainable_parameters(model):
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.15)
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
