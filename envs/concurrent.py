@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterable, Sequence
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
 
 from ..sandbox.browser_thread import BrowserThread
-from ..sandbox.errors import SandboxError
+from ..sandbox.errors import PageHungError, SandboxError
 from .env import MilepostEnv
 from .observation import Observation
+
+T = TypeVar("T")
 
 ResetResult = tuple[Observation, dict[str, Any]]
 StepResult = tuple[Observation, float, bool, bool, dict[str, Any]]
@@ -34,17 +36,12 @@ def reset_many(envs: Sequence[MilepostEnv], seeds: Sequence[int | None]) -> list
     _check(envs, seeds, "seeds")
     if not envs:
         return []
-
-    async def reset_one(env: MilepostEnv, seed: int | None) -> ResetResult:
-        try:
-            return await env.areset(seed=seed)
-        except SandboxError as error:
-            return env.begin_failed(error)
-
-    async def reset_all() -> list[ResetResult]:
-        return await asyncio.gather(*(reset_one(e, s) for e, s in zip(envs, seeds, strict=True)))
-
-    return BrowserThread.get().run(reset_all(), timeout_s=max(e.reset_deadline_s for e in envs))
+    pending = _submit(env.areset(seed=seed) for env, seed in zip(envs, seeds, strict=True))
+    results = _gather(pending, timeout_s=max(e.reset_deadline_s for e in envs))
+    return [
+        env.begin_failed(result) if isinstance(result, SandboxError) else result
+        for env, result in zip(envs, results, strict=True)
+    ]
 
 
 def step_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepResult]:
@@ -66,11 +63,38 @@ def step_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepR
         return []
     for env in envs:
         env.require_episode()
+    pending = _submit(env.astep(action) for env, action in zip(envs, actions, strict=True))
+    results = _gather(pending, timeout_s=max(e.step_deadline_s for e in envs))
+    return [
+        env.fail_step(result, action) if isinstance(result, SandboxError) else result
+        for env, action, result in zip(envs, actions, results, strict=True)
+    ]
 
-    async def step_all() -> list[StepResult]:
-        return await asyncio.gather(*(e.astep(a) for e, a in zip(envs, actions, strict=True)))
 
-    return BrowserThread.get().run(step_all(), timeout_s=max(e.step_deadline_s for e in envs))
+def _submit(coros: Iterable[Coroutine[Any, Any, T]]) -> list[Future[T]]:
+    thread = BrowserThread.get()
+    if thread.on_thread():
+        raise SandboxError("these calls would wait for their own thread; await areset and astep instead")
+    return [thread.submit(coro) for coro in coros]
+
+
+def _gather(pending: list[Future[T]], *, timeout_s: float) -> list[T | SandboxError]:
+    """Wait for all; one that is late or whose machine failed leaves its error in its place, the others stand."""
+    try:
+        wait(pending, timeout=timeout_s)
+        results: list[T | SandboxError] = []
+        for future in pending:
+            if not future.done():
+                results.append(PageHungError(f"the browser did not answer within {timeout_s:g} s"))
+                continue
+            try:
+                results.append(future.result())
+            except SandboxError as error:
+                results.append(error)
+        return results
+    finally:
+        for future in pending:  # late ones, or all when the caller was interrupted
+            future.cancel()
 
 
 def _check(envs: Sequence[MilepostEnv], others: Sequence[Any], name: str) -> None:

@@ -25,7 +25,7 @@ from .registration import env_id_of, task_for
 from .spaces import UnicodeText
 from .task import Task, TaskInstance
 
-_BACKSTOP_S = 10.0  # how much longer a blocked browser thread may take than the deadline that runs on it
+_BACKSTOP_S = 15.0  # how much later than the deadline that runs on it the browser thread may answer
 
 
 class MilepostEnv(gymnasium.Env[Observation, str]):
@@ -59,7 +59,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         ledger_dir: Path | str | None = None,
         screenshots: bool = False,
         step_timeout_s: float = 15.0,
-        reset_timeout_s: float = 60.0,
+        reset_timeout_s: float = 30.0,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise TaskError(f"render_mode is None or 'rgb_array'; came {render_mode!r}")
@@ -120,8 +120,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         try:
             return BrowserThread.get().run(self.astep(action), timeout_s=self.step_deadline_s)
         except PageHungError as error:  # the browser thread itself was blocked: astep could not answer
-            self._spoilt = True
-            return self._failed(error, action, time.perf_counter())
+            return self.fail_step(error, action)
 
     async def areset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
@@ -130,8 +129,8 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         began = time.perf_counter()
         super().reset(seed=seed)
         instance_seed = self._draw_seed(seed, options)
-        await self._end_episode()
         self._instance = self.task.instantiate(instance_seed)
+        await self._end_episode()
         try:
             episode = await self._open(self._instance)
         except SandboxError:  # a browser that died between episodes is found dead here; its successor is one try away
@@ -201,6 +200,11 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         if self._over:
             raise gymnasium.error.ResetNeeded("no episode is under way: call reset() before step()")
 
+    def fail_step(self, error: SandboxError, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """End the episode from outside the browser thread, because that thread did not answer."""
+        self._spoilt = True
+        return self._failed(error, action, time.perf_counter())
+
     def begin_failed(self, error: SandboxError) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode that the machine failed at its reset: a blank observation; its first step is its last."""
         observation, _, _, _, info = self._failed(error, "", time.perf_counter())
@@ -240,8 +244,9 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             problem = problem or episode.masked(str(error))
         previous = episode.snapshot
         reward = await episode.observe(shown, problem)
-        stop = episode.stop_reason(is_done=action is not None and action.kind == "done")
         changes = describe_changes(previous, episode.snapshot, episode.events)
+        episode.idle_steps = episode.idle_steps + 1 if changes == NOTHING and not output else 0
+        stop = episode.stop_reason(is_done=action is not None and action.kind == "done")
         observation = build_observation(
             goal=self.instance.goal,
             snapshot=episode.snapshot,
@@ -253,7 +258,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         if stop is not None:
             self._over = True
             episode.conclude(stop)
-        truncated = stop is StopReason.STEP_LIMIT
+        truncated = stop in (StopReason.STEP_LIMIT, StopReason.IDLE_LIMIT)
         return observation, reward.total or 0.0, self._over and not truncated, truncated, info
 
     async def _info(
