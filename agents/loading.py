@@ -25,8 +25,10 @@ def load_model(name_or_path: str, *, dtype: torch.dtype = torch.bfloat16) -> tup
         EngineError: the model is missing, damaged, or its tokenizer has no chat template or end token.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
 
     folder: Path = resolve_model(name_or_path)
+    transformers_logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)

@@ -17,7 +17,6 @@ list_files() read_file("path") write_file("path", "text") done("answer")"""
 EXAMPLE: tuple[tuple[str, str], ...] = (
     (
         'Goal: Sign in: Email "kim@oak.org", Code "71".\n'
-        "Page: Sign in\n"
         'heading "Sign in"\n'
         '[1] textbox "Email" "kim@oak.org"\n'
         '[2] textbox "Code" ""\n'
@@ -40,7 +39,11 @@ def render_observation(observation: Mapping[str, str]) -> str:
 
     Page text is data: look-alikes of chat control tokens are broken up so that a page cannot open a turn of its own.
     """
-    lines = [f"Goal: {observation['goal']}", f"Page: {observation['title']}", observation["page"]]
+    page = observation["page"]
+    lines = [f"Goal: {observation['goal']}"]
+    if f'heading "{observation["title"]}"' not in page:
+        lines.append(f"Page: {observation['title']}")
+    lines.append(page)
     if observation["files"]:
         lines.append(f"Files: {observation['files']}")
     if observation["last_action"]:

@@ -45,6 +45,7 @@ class Episode:
         self.snapshot = Snapshot(url="", title="")
         self.events: tuple[Event, ...] = ()
         self.step = 0
+        self.idle_steps = 0
         self.timings_ms: dict[str, float] = {}
         self.ledger_path: Path | None = None
         self._app = app
@@ -175,7 +176,11 @@ class Episode:
             return StopReason.MILESTONE
         if is_done:
             return StopReason.DONE
-        return StopReason.STEP_LIMIT if self.step >= self.instance.task.max_steps else None
+        task = self.instance.task
+        if self.step >= task.max_steps:
+            return StopReason.STEP_LIMIT
+        idle_too_long = task.max_idle_steps is not None and self.idle_steps >= task.max_idle_steps
+        return StopReason.IDLE_LIMIT if idle_too_long else None
 
     def conclude(self, stop: StopReason, failure: FailureKind | None = None) -> None:
         """Write how the episode ended into its ledger."""

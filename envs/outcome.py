@@ -14,6 +14,8 @@ class StopReason(StrEnum):
     MILESTONE = "milestone"
     """A milestone that ends the episode was reached without success, such as a forbidden act."""
     STEP_LIMIT = "step_limit"
+    IDLE_LIMIT = "idle_limit"
+    """The agent did nothing that changed anything for as long as the task allows (`max_idle_steps`)."""
     FAILURE = "failure"
     """The machine failed; `info["failure"]` says how. Masked or retried, never scored as zero."""
 

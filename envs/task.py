@@ -80,6 +80,7 @@ class Task(BaseModel):
         goal: what the agent is told.
         parameters: what an episode draws from its seed, in this order.
         max_steps: the episode is cut after so many actions.
+        max_idle_steps: it is cut earlier after so many actions in a row that changed nothing; None: never.
         milestones: what pays.
         success: milestones that together mean success; all that are not forbidden, if absent.
         oracle: actions that solve the task; values are escaped for use inside "quotes".
@@ -97,6 +98,7 @@ class Task(BaseModel):
     goal: str = Field(min_length=1)
     parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
     max_steps: int = Field(ge=1, le=500)
+    max_idle_steps: int | None = Field(default=None, ge=1, le=500)
     milestones: tuple[MilestoneSpec, ...] = Field(min_length=1, max_length=64)
     success: tuple[Identifier, ...] = ()
     oracle: tuple[str, ...] = Field(min_length=1)

@@ -58,6 +58,8 @@ class GRPOConfig(_Section):
         temperature: sampling temperature of training rollouts; evaluation is greedy.
         max_new_tokens: longest action in tokens.
         learning_rate: AdamW learning rate of the adapter.
+        warmup_updates: optimiser steps over which the learning rate rises to it; Adam's first steps are all sign and
+            would undo the warm start at full size.
         minibatches: optimiser steps per iteration.
         clip_low, clip_high: the ratio is clipped to [1 - clip_low, 1 + clip_high].
         kl_coef: weight of k3(pi || base), the base being the model with the adapter off.
@@ -85,7 +87,8 @@ class GRPOConfig(_Section):
     gamma: float = Field(default=0.95, gt=0, le=1)
     temperature: float = Field(default=1.0, gt=0)
     max_new_tokens: int = Field(default=24, ge=1)
-    learning_rate: float = Field(default=2e-4, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    warmup_updates: int = Field(default=4, ge=0)
     minibatches: int = Field(default=2, ge=1)
     clip_low: float = Field(default=0.2, gt=0, lt=1)
     clip_high: float = Field(default=0.28, gt=0)

@@ -129,6 +129,7 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
             update: dict[str, float] = {}
             if batch:
                 progress.phase("update")
+                set_learning_rate(optimizer, warmed_up(config.learning_rate, updates, config.warmup_updates))
                 update = update_policy(
                     model, optimizer, batch, _update_config(config, entropy_coef), generator=generator
                 )
@@ -141,7 +142,7 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
             sampler.update(trajectories)
             folder.write_trajectories(iteration, trajectories)
             iteration_s = time.monotonic() - started
-            values |= {"time/iteration_s": iteration_s, "train/learning_rate": config.learning_rate}
+            values |= {"time/iteration_s": iteration_s, "train/learning_rate": optimizer.param_groups[0]["lr"]}
             values["train/entropy_coef"] = entropy_coef
             metrics.log(iteration, values)
             state = TrainingState(
@@ -291,6 +292,17 @@ def to_token_samples(
         for step, advantage in zip(trajectory.steps, row, strict=True)
         if advantage
     ]
+
+
+def warmed_up(learning_rate: float, updates: int, warmup_updates: int) -> float:
+    """Return the learning rate after `updates` optimiser steps of a linear warm-up over `warmup_updates`."""
+    return learning_rate * min(1.0, (updates + 1) / (warmup_updates + 1))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Set the learning rate of every parameter group."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
 
 
 def adapt_entropy_coef(coef: float, entropy: float, target: float, *, rate: float = 0.5, most: float = 0.05) -> float:
