@@ -62,6 +62,7 @@ class GRPOConfig(_Section):
             would undo the warm start at full size.
         minibatches: optimiser steps per iteration.
         clip_low, clip_high: the ratio is clipped to [1 - clip_low, 1 + clip_high].
+        negative_scale: negative advantages are multiplied by this; below 1 a small model forgets less of what it knows.
         kl_coef: weight of k3(pi || base), the base being the model with the adapter off.
         entropy_coef: weight of the entropy bonus at the start.
         entropy_target: when set, the entropy weight adapts to hold the mean token entropy near this (nats).
@@ -92,6 +93,7 @@ class GRPOConfig(_Section):
     minibatches: int = Field(default=2, ge=1)
     clip_low: float = Field(default=0.2, gt=0, lt=1)
     clip_high: float = Field(default=0.28, gt=0)
+    negative_scale: float = Field(default=0.5, gt=0, le=1)
     kl_coef: float = Field(default=0.005, ge=0)
     entropy_coef: float = Field(default=0.0, ge=0)
     entropy_target: float | None = Field(default=None, ge=0)

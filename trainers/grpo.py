@@ -125,7 +125,7 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
             started = time.monotonic()
             trajectories, replaced, times = run.sample_groups(sampler, iteration, updates)
             advantages, stats = step_advantages(trajectories, credit=config.advantage, gamma=config.gamma)
-            batch = to_token_samples(trajectories, advantages)
+            batch = to_token_samples(trajectories, advantages, negative_scale=config.negative_scale)
             update: dict[str, float] = {}
             if batch:
                 progress.phase("update")
@@ -278,15 +278,24 @@ class _Run:
 
 
 def to_token_samples(
-    trajectories: Sequence[Trajectory], advantages: Sequence[Sequence[float | None]]
+    trajectories: Sequence[Trajectory],
+    advantages: Sequence[Sequence[float | None]],
+    *,
+    negative_scale: float = 1.0,
 ) -> list[TokenSample]:
-    """Return the steps that have something to teach: masked ones and those without advantage are left out."""
+    """Return the steps that have something to teach: masked ones and those without advantage are left out.
+
+    Args:
+        trajectories: the episodes.
+        advantages: of each step of each episode; None is masked.
+        negative_scale: negative advantages are multiplied by this.
+    """
     return [
         TokenSample(
             prompt_ids=step.prompt_ids,
             response_ids=step.response_ids,
             behaviour_logprobs=step.behaviour_logprobs,
-            advantage=advantage,
+            advantage=advantage * (negative_scale if advantage < 0 else 1.0),
         )
         for trajectory, row in zip(trajectories, advantages, strict=True)
         for step, advantage in zip(trajectory.steps, row, strict=True)
