@@ -77,13 +77,13 @@ class EvaluationResult:
         return {**asdict(self), "success_rate": self.success_rate}
 
 
-def wilson_interval(successes: int, episodes: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(successes: int, episodes: int, z: float = 1.959964) -> tuple[float, float]:
     """Return the Wilson score interval of a binomial rate.
 
     Args:
         successes: how many succeeded.
         episodes: out of how many; 0 gives (0, 1).
-        z: normal quantile; 1.96 for 95 %.
+        z: normal quantile; the default gives 95 %.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """

@@ -28,14 +28,14 @@ def load_model(name_or_path: str, *, dtype: torch.dtype = torch.bfloat16) -> tup
     from transformers.utils import logging as transformers_logging
 
     folder: Path = resolve_model(name_or_path)
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise EngineError(
             f"cannot load the model in {folder}: {error}. Expected a causal language model in Hugging Face format "
-            "(config.json, safetensors, tokenizer). Remove the folder and run `make setup` to fetch the default one again."
+            "(config.json, safetensors, tokenizer). Remove the folder and run `make setup` to fetch the default one."
         ) from error
     if not tokenizer.chat_template or tokenizer.eos_token_id is None:
         raise EngineError(
@@ -43,7 +43,7 @@ def load_model(name_or_path: str, *, dtype: torch.dtype = torch.bfloat16) -> tup
             "Use an instruction-tuned model, or add a chat_template to tokenizer_config.json."
         )
     model.requires_grad_(False)
-    return model.eval(), tokenizer
+    return model.eval(), tokenizer  # type: ignore[no-untyped-call]
 
 
 __all__ = ["load_model"]

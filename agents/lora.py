@@ -17,7 +17,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
-def add_lora(model: Any, *, rank: int = 16, alpha: float = 32.0, seed: int = 0) -> Any:
+def add_lora(model: Any, *, rank: int = 16, alpha: int = 32, seed: int = 0) -> Any:
     """Wrap `model` with a fresh LoRA adapter on every linear layer of its blocks; the base is frozen.
 
     Args:

@@ -51,7 +51,9 @@ class Evidence:
 class Detector(Protocol):
     """A pure function of a moment: evidence if the milestone's event is there, else None."""
 
-    def __call__(self, moment: Moment) -> Evidence | None: ...
+    def __call__(self, moment: Moment) -> Evidence | None:
+        """Return evidence if the moment shows the milestone's event, else None."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ class Event:
 
     Attributes:
         step: index of the agent's step during which it happened; 0 is the reset.
-        t: `time.monotonic()` seconds when it was recorded. For people and profiles only: no reward reads it, and two events
-            that differ in nothing else are equal.
+        t: `time.monotonic()` seconds when it was recorded. For people and profiles only: no reward reads it, and two
+            events that differ in nothing else are equal.
         origin: who vouches for it: "browser", "input" (trusted input), "files", "app" or "agent".
     """
 
@@ -146,7 +146,10 @@ class Download(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileChange(Event):
-    """A file of the workspace changed, read at the end of the step. `path` is relative, POSIX; `sha256` None if gone."""
+    """A file of the workspace changed, read at the end of the step.
+
+    `path` is relative, POSIX; `sha256` is None if it is gone.
+    """
 
     kind: ClassVar[str] = "file"
     change: Literal["created", "modified", "deleted", "moved"]

@@ -12,7 +12,7 @@ class Element:
     """One node of the page's accessible tree, in document order.
 
     Attributes:
-        ref: stable reference of the DOM node for as long as it lives within the document (held in a WeakMap, never in the DOM).
+        ref: stable reference of the DOM node for as long as it lives within the document (never written to the DOM).
         role: ARIA role, e.g. "button", "textbox", "heading", "row"; "text" for plain text worth reading.
         name: accessible name, whitespace collapsed.
         value: current value of a field, or the chosen option of a select; None where the role has none.

@@ -36,7 +36,7 @@ class LoraConfig(_Section):
     """Low-rank adapter on every linear layer of the decoder."""
 
     rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32.0, gt=0)
+    alpha: int = Field(default=32, gt=0)
 
 
 class GRPOConfig(_Section):

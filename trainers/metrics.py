@@ -227,25 +227,6 @@ def read_evaluations(folder: RunFolder) -> dict[Stage, dict[str, TaskEvaluation]
                        "measures again.") from error  # fmt: skip
 
 
-def wilson_interval(successes: int, episodes: int, *, z: float = 1.959964) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion; (0, 1) for no episodes.
-
-    Args:
-        successes: 0 to `episodes`.
-        episodes: number of independent trials.
-        z: normal quantile; the default gives 95 %.
-
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
-    """
-    if episodes == 0:
-        return 0.0, 1.0
-    share = successes / episodes
-    centre = share + z * z / (2 * episodes)
-    spread = z * math.sqrt(share * (1 - share) / episodes + z * z / (4 * episodes * episodes))
-    scale = 1 + z * z / episodes
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
-
-
 def task_label(task: str) -> str:
     """Return a task's label in metric names: "milepost/expense-form-v0" and "expense-form" give "expense-form"."""
     return re.sub(r"-v\d+$", "", task.rsplit("/", 1)[-1])

@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 import yaml
 
+from ..agents.evaluate import wilson_interval
 from ..sandbox.errors import RunError
 from .metrics import (
     STAGES,
@@ -33,7 +34,6 @@ from .metrics import (
     read_evaluations,
     read_metrics,
     task_series,
-    wilson_interval,
 )
 from .report_plots import Series, compact, interval_strip, line_chart, percent, sparkline, stacked_bars
 from .run_folder import RunFolder, write_atomically

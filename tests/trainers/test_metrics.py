@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milepost.agents.evaluate import wilson_interval
 from milepost.sandbox.errors import RunError
 from milepost.trainers.metrics import (
     MetricsWriter,
@@ -17,7 +18,6 @@ from milepost.trainers.metrics import (
     read_metrics,
     task_label,
     task_series,
-    wilson_interval,
     write_evaluation,
 )
 from milepost.trainers.run_folder import RunFolder

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from milepost.sandbox.errors import RunError
+from milepost.trainers.config import load_config
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "config.yaml"
+    file.write_text("tasks: [search-open]\nrun: runs/x\n", encoding="utf-8")
+    return file
+
+
+def test_overrides_reach_into_sections(path: Path):
+    config = load_config(path, ["groups=3", "warm_start.epochs=7", "tasks=[a, b]", "time_budget_s=null"])
+    assert (config.groups, config.warm_start.epochs, config.tasks, config.time_budget_s) == (3, 7, ("a", "b"), None)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("grups=3", "grups"),
+        ("groups", "key=value"),
+        ("group_size=1", "group_size"),
+        ("warm_start.epoch=1", "warm_start.epoch"),
+        ("groups.x=1", "groups"),
+        ("clip_low=2", "clip_low"),
+    ],
+)
+def test_a_wrong_override_is_told(path: Path, override: str, told: str):
+    with pytest.raises(RunError, match=told):
+        load_config(path, [override] if override != "groups.x=1" else ["groups=3", override])
+
+
+@pytest.mark.parametrize(("text", "told"), [("- a", "mapping"), ("tasks: [", "YAML"), ("run: x", "tasks")])
+def test_a_broken_file_is_told(path: Path, text: str, told: str):
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=told):
+        load_config(path)
+
+
+def test_the_shipped_quickstart_is_valid():
+    config = load_config(Path(__file__).parents[2] / "examples/quickstart/config.yaml")
+    assert config.warm_start.demonstrations <= 48
+    assert config.evaluation_seeds == 64
+    assert config.time_budget_s == 600

@@ -1,0 +1,90 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from milepost.agents.models import resolve_model
+from milepost.agents.records import StepRecord, Trajectory
+from milepost.trainers.grpo import adapt_entropy_coef, to_token_samples, warmed_up
+
+
+def test_only_steps_with_something_to_teach_are_trained_on():
+    def step(reward: float | None) -> StepRecord:
+        return StepRecord(
+            prompt_ids=(1, 2), response_ids=(3,), behaviour_logprobs=(-0.5,), action="a", observation="o",
+            reward=reward, milestones_before=0, milestones_after=0,
+        )  # fmt: skip
+
+    trajectory = Trajectory(
+        task="t", seed=0, steps=(step(1.0), step(0.0), step(None), step(0.0)), success=True, terminated=True,
+        truncated=False, stop_reason="success", failure=None, policy_version=0,
+    )  # fmt: skip
+    samples = to_token_samples([trajectory], [[2.0, 0.0, None, -1.0]], negative_scale=0.5)
+    assert [s.advantage for s in samples] == [2.0, -0.5]
+    assert samples[0].behaviour_logprobs == (-0.5,)
+
+
+def test_learning_rate_rises_to_its_value():
+    rates = [warmed_up(1e-4, updates, 3) for updates in range(6)]
+    assert rates == pytest.approx([2.5e-5, 5e-5, 7.5e-5, 1e-4, 1e-4, 1e-4])
+
+
+def test_entropy_weight_follows_the_gap_and_stays_in_bounds():
+    assert adapt_entropy_coef(0.01, entropy=0.05, target=0.1) > 0.01
+    assert adapt_entropy_coef(0.01, entropy=0.2, target=0.1) < 0.01
+    assert adapt_entropy_coef(0.0, entropy=9.0, target=0.1) == 0.0
+    assert adapt_entropy_coef(0.05, entropy=0.0, target=0.1) == 0.05
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default model's tokenizer with a random two-layer Llama: real tokens, no skill, fast."""
+    folder = tmp_path_factory.mktemp("tiny-model")
+    tokenizer = AutoTokenizer.from_pretrained(resolve_model(), local_files_only=True)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=2048,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.browser
+@pytest.mark.model
+@pytest.mark.slow
+def test_a_killed_run_resumes_where_it_was(tiny_model: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"tasks: [search-open]\nrun: {run}\nmodel: {tiny_model}\nprecision: float32\niterations: 3\ngroups: 1\n"
+        "group_size: 2\nevaluation_seeds: 1\nmax_new_tokens: 4\nmax_replacements: 0\n"
+        "warm_start: {demonstrations: 1, epochs: 1}\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "milepost.trainers.grpo", str(config)]
+    environ = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + 200
+        while not (run / "checkpoints/iteration_0001").exists():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            os.sched_yield()
+        process.send_signal(signal.SIGKILL)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+    assert "resumed after iteration 1" in done.stderr or "resumed after iteration 2" in done.stderr
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [r["iteration"] for r in records] == [0, 1, 2, 3, 4]
+    assert set(json.loads((run / "evaluations.json").read_text())) == {"untrained", "warm_start", "trained"}
+    assert json.loads((run / "status.json").read_text())["state"] == "finished"
+    assert "held-out success" in done.stdout
+    assert str(run / "report.html") in done.stdout
