@@ -23,10 +23,28 @@ CLOSE_DEADLINE_S = 4.0
 MAX_EPISODES = 200
 """A context is replaced after this many episodes, so that what a page leaves behind cannot grow without end."""
 
+DISABLED_FEATURES = (
+    # After a click, timers would wait for the next frame, which is due in real time: no two runs would be alike.
+    "DeferRendererTasksAfterInput",
+    # The rest switches off what needs the network, or draws late; Chromium heeds only the last such list, so
+    # Playwright's own choices are repeated here.
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+    "Translate",
+)
 ARGUMENTS = (
     # Every name but *.localhost fails to resolve, so no page reaches anything but this machine; what the browser does
     # on its own account is switched off as well.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE *.localhost",
+    "--disable-features=" + ",".join(DISABLED_FEATURES),
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-default-apps",
@@ -56,6 +74,7 @@ class Fleet:
         self._browser: Browser | None = None
         self._starting = asyncio.Lock()
         self._idle: deque[tuple[PageSession, asyncio.Task[None]]] = deque()
+        self._lent: set[PageSession] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._pid = os.getpid()
         self._loop = asyncio.get_running_loop()
@@ -93,6 +112,7 @@ class Fleet:
             session, cleared = self._idle.popleft()
             await asyncio.wait({cleared})
             if session.broken is None:
+                self._lent.add(session)
                 return session
             self._discard(session)
         try:
@@ -106,12 +126,17 @@ class Fleet:
                 service_workers="block",
                 accept_downloads=True,
             )
-            return await PageSession.create(context, AppServer.shared().warm_url)
+            session = await PageSession.create(context, AppServer.shared().warm_url)
         except Error as error:
             raise BrowserCrashedError(f"the browser could not open a page: {str(error).splitlines()[0]}") from error
+        self._lent.add(session)
+        return session
 
     async def release(self, session: PageSession) -> None:
-        """Give a page back; it is cleared in the background and reused, or closed if it is spent."""
+        """Give a page back; it is cleared in the background and reused, or closed if it is spent. Twice is once."""
+        if session not in self._lent:
+            return
+        self._lent.discard(session)
         if session.broken is not None or session.episodes >= MAX_EPISODES:
             self._discard(session)
             return

@@ -30,7 +30,7 @@ from .channel import Channel, ContextGoneError
 from .errors import ActionError, BrowserCrashedError, PageHungError, SandboxError
 from .events import Event
 from .page_journal import BINDING, PageJournal
-from .settle import WORLD, PageClock
+from .settle import MAX_ROUNDS, WORLD, PageClock
 from .snapshot import Element
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ SETTLE_MS = 50.0
 MAX_ELEMENTS = 1_000
 INPUT_DEADLINE_S = 10.0
 SCREENSHOT_TRIES = 3
+SCREENSHOT_DEADLINE_S = 3.0
 SET_TYPES = frozenset({"date", "time", "month", "week", "datetime-local", "color", "range"})
 
 
@@ -244,7 +245,13 @@ class PageSession:
         """
         with self._typed():
             moved, self._scrolled = self._scrolled, False
+            await self._hear()
             await self._clock.settle(budget_ms, frames=moved)
+            for _ in range(MAX_ROUNDS):
+                await self._journal.requests_done()
+                if not self._journal.take_fetched():
+                    break
+                await self._clock.settle(budget_ms)  # what the page does with the answers
             await self._journal.downloads_done()
             if self._popup is not None:
                 url, self._popup = self._popup, None
@@ -282,7 +289,7 @@ class PageSession:
         with self._typed():
             call = self._channel.start("Page.captureScreenshot", format="png")
             for attempt in range(SCREENSHOT_TRIES):
-                await self._clock.run_frames(until=call)
+                await asyncio.wait((call,), timeout=SCREENSHOT_DEADLINE_S)
                 if call.done() or attempt == SCREENSHOT_TRIES - 1:
                     break
                 await self._clock.warm()  # a process that began with this episode has not drawn yet
@@ -368,6 +375,12 @@ class PageSession:
             if unreachable
             else f"{url!r} is refused: it is not one of this task's"
         )
+
+    async def _hear(self) -> None:
+        """Close the window of trusted input; what the action has set off in the page is reported by then."""
+        if self._clock.context_id is not None:
+            with contextlib.suppress(ContextGoneError):
+                await self._clock.evaluate("milepostPage.disarm()")
 
     async def _look(self) -> dict[str, Any]:
         for attempt in (0, 1, 2):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BINDING = "milepostJournal"
 DOWNLOAD_START_S = 2.0
+REQUEST_DEADLINE_S = 2.0
 DOWNLOAD_DEADLINE_S = 30.0
 Recorded = tuple[type[Event], dict[str, Any]]
 
@@ -48,6 +49,9 @@ class PageJournal:
         self._title: str | None = None
         self._requests: dict[str, tuple[str, str, int | None]] = {}
         self._documents: dict[str, bool] = {}
+        self._endless: set[str] = set()
+        self._fetched = False
+        self._quiet = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._expected = 0
         self._begun = asyncio.Event()
@@ -71,6 +75,7 @@ class PageJournal:
         self._events.clear()
         self._requests.clear()
         self._documents.clear()
+        self._endless.clear()
         self._refusals.clear()
         self._title = None
         self._expected = 0
@@ -95,6 +100,24 @@ class PageJournal:
     def acted(self, description: dict[str, Any]) -> None:
         """Record a field that the action set itself; vouched for by the action, not by trusted input."""
         self._add(Input, "agent", **description)
+
+    def take_fetched(self) -> bool:
+        """Return whether scripts have made requests since the last call."""
+        fetched, self._fetched = self._fetched, False
+        return fetched
+
+    async def requests_done(self) -> None:
+        """Wait until the requests under way have been reported as ended.
+
+        One that has not ended after REQUEST_DEADLINE_S seconds is taken for endless and never waited for again.
+        """
+        deadline = time.monotonic() + REQUEST_DEADLINE_S
+        while waiting := self._requests.keys() - self._endless:
+            self._quiet.clear()
+            try:
+                await asyncio.wait_for(self._quiet.wait(), deadline - time.monotonic())
+            except TimeoutError:
+                self._endless |= waiting
 
     async def downloads_done(self) -> None:
         """Wait until downloads are in the workspace; an announced one has DOWNLOAD_START_S seconds to begin."""
@@ -161,6 +184,7 @@ class PageJournal:
             self._add(Request, "browser", method=method, url=old_url, status=redirect["status"])
         if url.startswith("http"):
             self._requests[request_id] = (event["request"]["method"], url, None)
+            self._fetched |= event.get("type") in ("Fetch", "XHR")
             if event.get("type") == "Document" and event.get("frameId") == self._frame_id:
                 self._documents[request_id] = False
 
@@ -183,6 +207,7 @@ class PageJournal:
 
     def _ended(self, request_id: str) -> None:
         known = self._requests.pop(request_id, None)
+        self._quiet.set()
         if known is not None:
             self._add(Request, "browser", method=known[0], url=known[1], status=known[2])
 

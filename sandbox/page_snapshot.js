@@ -3,7 +3,7 @@
 //
 //   look(cap)            the accessible elements, as one JSON-ready object
 //   aim(ref, want)       scroll to an element, check that it can take the action, and say where to point
-//   arm()                open the window in which trusted input is the agent's own; later(ms) closes it
+//   arm(), disarm()      open and close the window in which trusted input is the agent's own
 //   later(ms)            after that much virtual time: does the page wait for animation frames?
 //   frames(count)        after that many animation frames: does it wait for more?
 //   grip(ref)            focus a field and select its content
@@ -559,7 +559,6 @@ const milepostPage = (() => {
     return waitsForFrames() || moved;
   };
   const later = (ms) => {
-    armed = false;
     return new Promise((resolve) => setTimeout(() => resolve(unsettled()), ms));
   };
   const animationFrames = (count) => new Promise((resolve) => {
@@ -574,5 +573,6 @@ const milepostPage = (() => {
   return {
     later, frames: animationFrames, born, look, aim, grip, put, choose, scroll,
     arm: () => { listen(window); armed = true; return {}; },
+    disarm: () => { armed = false; },
   };
 })();

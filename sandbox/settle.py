@@ -7,11 +7,14 @@ Findings behind the shape of this (Chromium 156; see also the tests):
 3. A navigation to another process brings the policy and its budget along, which makes an expiry event that nobody
    asked for. So after a navigation the time that has passed is read from the page instead of trusting the first
    event.
-4. Animation frames do not run under "pause", and a grant is over before one is due. Under
-   "pauseIfNetworkFetchesPending" without a budget, after the last one has been used up, frames run (60 a second)
-   while virtual time stands still. So a page that waits for a frame is given FRAMES of them; any other page costs no
-   waiting.
-5. A fresh process draws its first frame only after some 600 ms of virtual time; `warm` lets them pass.
+4. Animation frames are not under virtual time: they go on at 60 a second, also while it stands still, and a grant is
+   mostly over before one is due. So a new document, and a page that waits for a frame, is given FRAMES of them at the
+   end of a step; any other step costs no waiting. What only observers (IntersectionObserver, ResizeObserver) would
+   notice in a page that does not wait for a frame, they notice with the next one. (Timers would wait for a frame after
+   each input as well; fleet.py switches that off.)
+5. The whole renderer process lives in virtual time, its compositor too, but frames are due in real time. A process
+   whose clock lags behind the real one puts its frames off until it would have caught up, which it never does. So
+   `warm` sends a fresh process' clock WARM_MS ahead. (Pages do not see it: page_world.js moves their dates.)
 """
 
 from __future__ import annotations
@@ -26,10 +29,12 @@ from .errors import PageHungError
 WORLD = "milepost"
 LOAD_DEADLINE_S = 15.0
 FETCH_DEADLINE_S = 5.0
-LOAD_SLICE_MS = 1.0
+LOAD_SLICE_MS = 0.01
+LONGEST_SLICE_MS = 10.0
+COMMIT_PATIENCE_S = 0.5
 FRAMES = 2
 FRAME_DEADLINE_S = 2.0
-WARM_MS = 1_000.0
+WARM_MS = 30 * 24 * 3_600_000.0
 MAX_ROUNDS = 8  # a page that navigates on and on is looked at as it is then
 
 
@@ -45,11 +50,15 @@ class PageClock:
         self.context_id: int | None = None
         self.navigating = False
         self._committed = False
+        self._scheduled = False
+        self._fresh = False  # a new document focuses, observes and paints with its first frames: none so far
         self._channel = channel
         self._frame_id = frame_id
         self._expired = asyncio.Event()
         self._changed = asyncio.Event()
         channel.on("Emulation.virtualTimeBudgetExpired", lambda _: self._expired.set())
+        channel.on("Page.frameScheduledNavigation", self._on_scheduled)
+        channel.on("Page.frameClearedScheduledNavigation", self._on_unscheduled)
         channel.on("Page.frameRequestedNavigation", self._on_requested)
         channel.on("Page.frameStartedNavigating", self._on_navigating)
         channel.on("Page.frameStartedLoading", self._on_started)
@@ -70,55 +79,46 @@ class PageClock:
             PageHungError: the page does not answer, or a load does not end within LOAD_DEADLINE_S seconds.
             BrowserCrashedError: it died.
         """
-        waits = await self._grant_and_ask(budget_ms)
+        if self._scheduled or (self.navigating and not self._committed):
+            await self._grant(LOAD_SLICE_MS)  # it begins as a task of the old document, which gets no more time
+        waits = False if self.navigating else await self._grant_and_ask(budget_ms)
         for _ in range(MAX_ROUNDS):
             if self.navigating:
                 await self._load(asyncio.get_running_loop().time() + LOAD_DEADLINE_S)
                 waits = await self._grant_and_ask(budget_ms)
-            elif waits or frames:
-                frames = False
-                await self.run_frames()
+            elif waits or frames or self._fresh:
+                frames = self._fresh = False
+                await self._run_frames()
                 await self._grant_and_ask(budget_ms)
                 waits = False
             else:
                 return
 
     async def warm(self) -> None:
-        """Let a fresh process' first WARM_MS pass, after which it draws frames on demand."""
+        """Send a fresh process' clock ahead of the real one, so that it draws frames when they are due."""
         await self._grant(WARM_MS)
 
-    async def run_frames(self, until: asyncio.Future[Any] | None = None) -> None:
-        """Let animation frames run while virtual time stands still.
-
-        FRAMES of them, or until `until` is done, for at most FRAME_DEADLINE_S seconds either way.
-        """
-        running = self._channel.start("Emulation.setVirtualTimePolicy", policy="pauseIfNetworkFetchesPending")
-        try:
-            if until is None:
-                drawn = self.start(f"milepostPage.frames({FRAMES})")
-                with contextlib.suppress(ContextGoneError, PageHungError):  # a page that draws nothing needs no frame
-                    await self._finish(drawn, timeout_s=FRAME_DEADLINE_S)
-            else:
-                await asyncio.wait(
-                    (until, self._channel.dead), timeout=FRAME_DEADLINE_S, return_when=asyncio.FIRST_COMPLETED
-                )
-        except ContextGoneError:
-            return
-        finally:
-            await self._channel.finish(running, "frames")
-            await self._channel.send("Emulation.setVirtualTimePolicy", policy="pause")
+    async def _run_frames(self) -> None:
+        """Let FRAMES animation frames run; a page that draws nothing within FRAME_DEADLINE_S seconds is let off."""
+        with contextlib.suppress(ContextGoneError, PageHungError):
+            await self.evaluate(f"milepostPage.frames({FRAMES})", timeout_s=FRAME_DEADLINE_S)
 
     async def _load(self, deadline: float) -> None:
-        """Feed the navigation under way until it has ended."""
+        """Feed the navigation under way until it has ended, with so little time that its clock hardly shows it."""
+        slice_ms = LOAD_SLICE_MS
         while self.navigating:
             left_s = deadline - asyncio.get_running_loop().time()
             if left_s <= 0:
                 raise PageHungError(f"the page did not finish loading within {LOAD_DEADLINE_S:g} s")
             if self._committed:
-                await self._grant(LOAD_SLICE_MS)
+                await self._grant(slice_ms)
+                slice_ms = min(2 * slice_ms, LONGEST_SLICE_MS)
             else:  # the old document keeps its time while the new one is on its way
                 self._changed.clear()
-                await self._wait(self._changed, "loading", left_s)
+                try:
+                    await self._wait(self._changed, "loading", min(left_s, COMMIT_PATIENCE_S))
+                except PageHungError:
+                    await self._grant(LOAD_SLICE_MS)  # unless it is the one that must still do something
 
     async def _grant_and_ask(self, budget_ms: float) -> bool:
         """Grant virtual time and return whether the page waits for animation frames at its end."""
@@ -183,12 +183,21 @@ class PageClock:
         return bool(event["frameId"] == self._frame_id)
 
     def _set(self, *, navigating: bool, committed: bool) -> None:
+        self._scheduled = False
         self.navigating, self._committed = navigating, committed
         self._changed.set()
 
     def expect_navigation(self) -> None:
         """Say that a navigation has just been asked for."""
         self._set(navigating=True, committed=False)
+
+    def _on_scheduled(self, event: dict[str, Any]) -> None:
+        if self._is_main(event) and event["delay"] == 0:
+            self._scheduled = True
+
+    def _on_unscheduled(self, event: dict[str, Any]) -> None:
+        if self._is_main(event):
+            self._scheduled = False
 
     def _on_requested(self, event: dict[str, Any]) -> None:
         if self._is_main(event) and event["disposition"] == "currentTab":
@@ -204,7 +213,7 @@ class PageClock:
 
     def _on_committed(self, event: dict[str, Any]) -> None:
         if event["frame"]["id"] == self._frame_id:
-            self._committed = True
+            self._committed = self._fresh = True
             self._changed.set()
 
     def _on_stopped(self, event: dict[str, Any]) -> None:

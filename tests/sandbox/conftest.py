@@ -48,7 +48,9 @@ class Pages(App):
 
         async def download(request):
             headers = {"content-disposition": "attachment; filename=file.csv"}
-            return Response("a,b\n1,2\n" * int(request.query_params.get("n", 1)), media_type="text/csv", headers=headers)
+            return Response(
+                "a,b\n1,2\n" * int(request.query_params.get("n", 1)), media_type="text/csv", headers=headers
+            )
 
         return Starlette(
             routes=[
@@ -77,6 +79,7 @@ class Computer:
         self.instance = AppServer.shared().open(app, rng=np.random.default_rng(0), parameters={"pages": pages})
         self.workspace = Workspace.create(quota_bytes=quota_bytes)
         self.page = self.run(self._open())
+        self.look()
         self.events = self.page.drain_events(0)
 
     async def _open(self):
@@ -131,6 +134,8 @@ class Computer:
         return [e for e in self.events if isinstance(e, cls)]
 
     def close(self):
+        """End the episode; idempotent."""
+
         async def release():
             await Fleet.shared().release(self.page)
 
