@@ -3,8 +3,6 @@
 A Llama-family model on the CPU takes the fast form (`FastLlama`): prompts are computed as a trie whose entries are kept
 between calls while the weights stand still, each distinct prefix once; responses are decoded as one batch from which
 finished rows are dropped. Any other model takes its own forward pass (`plain`).
-
-Shape legend: n rows (one for each prompt given), G key/value heads, L columns of the decoding cache, D width of a head.
 """
 
 from __future__ import annotations
@@ -18,10 +16,9 @@ from torch import Tensor
 from ...sandbox.errors import EngineError
 from .base import Sample
 from .draw import draw_tokens
-from .llama import FastLlama, adapter_is_off
+from .llama import DecodingCache, FastLlama, adapter_is_off
 from .plain import sample_plainly
 from .prompt_cache import PromptCache
-from .token_trie import Ints
 
 _COMPACT_BELOW = 0.75  # drop finished rows once fewer than this share of the batch is live
 
@@ -129,9 +126,7 @@ class HFEngine:
         hidden = hidden[row_of]
         live = torch.arange(len(prompts))
         positions = torch.tensor([len(p) for p in prompts])
-        kv: list[tuple[Tensor, Tensor]] = []
-        longest = int(positions.max())
-        bias = torch.zeros(0)
+        kv: DecodingCache | None = None
         for step in range(max_new_tokens):
             logits = fast.head.forward(hidden).float()
             picked, logprob, entropy = draw_tokens(
@@ -150,41 +145,15 @@ class HFEngine:
                     going.append(i)
             if not going or step == max_new_tokens - 1:
                 break
-            if not kv:
-                kv, bias = self._decoding_cache(
-                    cache, [slots[i] for i in row_of], longest + max_new_tokens - 1, longest
-                )
+            if kv is None:
+                kv = DecodingCache.of(cache.store, [slots[i] for i in row_of], max_new_tokens - 1)
             if len(going) < _COMPACT_BELOW * len(live):
                 keep = torch.tensor(going)
-                live, positions, picked, bias = live[keep], positions[keep], picked[keep], bias[keep]
-                kv = [(k[keep], v[keep]) for k, v in kv]
-            column = longest + step
-            bias[..., column] = 0.0
-            hidden = fast.decode(picked, positions, kv, column, bias, adapter=self._adapter)
+                live, positions, picked = live[keep], positions[keep], picked[keep]
+                kv.keep(keep)
+            hidden = fast.decode(picked, positions, kv, kv.first_column + step, adapter=self._adapter)
             positions = positions + 1
         return tokens, logprobs, entropies
-
-    @staticmethod
-    def _decoding_cache(
-        cache: PromptCache, slots: list[Ints], columns: int, longest: int
-    ) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-        """Each row's own keys and values (n, G, L, D), prompts on the left, and the additive mask of their padding."""
-        n = len(slots)
-        index = torch.zeros(n, longest, dtype=torch.long)
-        bias = torch.full((n, 1, 1, columns), float("-inf"), dtype=cache.store[0][0].dtype)
-        for i, row in enumerate(slots):
-            index[i, : len(row)] = torch.from_numpy(row)
-            bias[i, :, :, : len(row)] = 0.0
-        kv = []
-        for store in cache.store:
-            pair = []
-            for source in store:
-                rows = source.new_empty(n, source.shape[1], columns, source.shape[2])
-                rows[:, :, :longest] = source[index].transpose(1, 2)
-                rows[:, :, longest:] = 0.0
-                pair.append(rows)
-            kv.append((pair[0], pair[1]))
-        return kv, bias
 
 
 def _check(

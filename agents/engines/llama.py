@@ -9,6 +9,7 @@ cover, and the callers then use the module's own forward.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -29,6 +30,7 @@ from .llama_ops import (
     attend,
     rotate,
 )
+from .token_trie import Ints
 
 _CACHE: WeakKeyDictionary[Any, FastLlama] = WeakKeyDictionary()
 _LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -50,7 +52,7 @@ class FusedLinear:
     def __init__(self, parts: list[_Part]) -> None:
         self.parts = parts
         self.matrix = FrozenMatrix(parts[0].weight if len(parts) == 1 else torch.cat([p.weight for p in parts]))
-        self._cast: tuple[Tensor, Tensor] | None = None
+        self._cast: tuple[FrozenMatrix, FrozenMatrix] | None = None
 
     def adapter(self) -> tuple[Tensor, Tensor] | None:
         """(A, B) in the base's dtype, differentiable; None without an adapter."""
@@ -66,14 +68,15 @@ class FusedLinear:
     def refresh(self) -> None:
         """Read the adapter's current weights for calls without gradient."""
         with torch.no_grad():
-            self._cast = self.adapter()
+            adapter = self.adapter()
+        self._cast = None if adapter is None else (FrozenMatrix(adapter[0]), FrozenMatrix(adapter[1]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Without gradient, with the adapter as last refreshed."""
         if self._cast is None:
             return self.matrix.forward(x)
         a, b = self._cast
-        return self.matrix.forward(x, functional.linear(functional.linear(x, a), b))
+        return self.matrix.forward(x, b.forward(a.forward(x)))
 
     def frozen(self, x: Tensor) -> Tensor:
         """Without gradient and without the adapter."""
@@ -97,6 +100,63 @@ class _Layer:
     mlp_norm: Tensor
     gate_up: FusedLinear
     down: FusedLinear
+
+
+@dataclass(slots=True)
+class DecodingCache:
+    """Keys and values of n rows that are being decoded: the stem that all prompts share, then each row's own part.
+
+    Attributes:
+        stem: for each layer, keys and values (G, C, D).
+        rows: for each layer, keys and values (G, n, L, D), finite everywhere: prompts on the left, then padding, then
+            responses, which begin at the same column in all rows.
+        bias_nL: additive mask of the rows' own part: 0 where there is a token, else minus infinity.
+        first_column: where responses begin.
+    """
+
+    stem: list[tuple[Tensor, Tensor]]
+    rows: list[tuple[Tensor, Tensor]]
+    bias_nL: Tensor
+    first_column: int
+
+    @property
+    def stem_tokens(self) -> int:
+        """Tokens of the stem."""
+        return self.stem[0][0].shape[1]
+
+    @classmethod
+    def of(cls, store: list[tuple[Tensor, Tensor]], slots: list[Ints], new_tokens: int) -> DecodingCache:
+        """Gather what `PromptCache.prefill` stored for these rows, with room for `new_tokens` more columns."""
+        stem_tokens = len(os.path.commonprefix([row.tolist() for row in slots]))
+        stem_index = torch.from_numpy(slots[0][:stem_tokens].copy())
+        own = [row[stem_tokens:] for row in slots]
+        longest = max(map(len, own))
+        index = torch.zeros(len(slots), longest, dtype=torch.long)
+        bias = torch.full((len(slots), longest + new_tokens), float("-inf"), dtype=store[0][0].dtype)
+        for i, row in enumerate(own):
+            index[i, : len(row)] = torch.from_numpy(row)
+            bias[i, : len(row)] = 0.0
+
+        def gather(source: Tensor) -> Tensor:
+            rows = source.new_empty(source.shape[1], len(slots), longest + new_tokens, source.shape[2])
+            rows[:, :, :longest] = source[index].permute(2, 0, 1, 3)
+            rows[:, :, longest:] = 0.0
+            return rows
+
+        return cls(
+            stem=[
+                (k[stem_index].transpose(0, 1).contiguous(), v[stem_index].transpose(0, 1).contiguous())
+                for k, v in store
+            ],
+            rows=[(gather(k), gather(v)) for k, v in store],
+            bias_nL=bias,
+            first_column=longest,
+        )
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all other rows."""
+        self.rows = [(k[:, rows], v[:, rows]) for k, v in self.rows]
+        self.bias_nL = self.bias_nL[rows]
 
 
 class FastLlama:
@@ -245,38 +305,37 @@ class FastLlama:
 
     @torch.no_grad()
     def decode(
-        self,
-        tokens: Tensor,
-        positions: Tensor,
-        cache: list[tuple[Tensor, Tensor]],
-        column: int,
-        bias: Tensor,
-        *,
-        adapter: bool = True,
+        self, tokens: Tensor, positions: Tensor, cache: DecodingCache, column: int, *, adapter: bool = True
     ) -> Tensor:
         """One token for each of n rows: writes its keys and values at `column`, returns normed hidden states (n, E).
 
         Args:
             tokens: token ids (n,).
             positions: their distances from the start (n,).
-            cache: for each layer, keys and values (n, G, L, D), finite everywhere.
-            column: where in L this token goes; the same for all rows.
-            bias: additive mask (n, 1, 1, L): hides the padding after a row's prompt, and later columns.
+            cache: keys and values so far.
+            column: where in the rows' own part this token goes; the same for all rows.
             adapter: False: the base alone.
         """
-        n = len(tokens)
+        n, width, stem = len(tokens), self.head_width, cache.stem_tokens
         cos, sin = self.angles(positions)
+        cache.bias_nL[:, column] = 0.0
+        bias = cache.bias_nL[:, None]
         x = functional.embedding(tokens, self.embedding)
-        cut = self.heads + self.kv_heads
-        for layer, (keys, values) in zip(self.layers, cache, strict=True):
-            qkv = self._apply(layer.qkv, self._normed(x, layer.norm), adapter).view(n, -1, self.head_width)
-            turned = rotate(qkv[:, :cut], cos, sin)
-            keys[:, :, column] = turned[:, self.heads :]
-            values[:, :, column] = qkv[:, cut:]
-            q = (turned[:, : self.heads] * self.head_width**-0.5).view(n, self.kv_heads, -1, self.head_width)
-            scores = torch.matmul(q, keys.transpose(-1, -2)).add_(bias)  # all columns: a slice would be copied
-            mixed = torch.matmul(torch.softmax(scores, -1), values).view(n, -1)
-            x = x + self._apply(layer.out, mixed, adapter)
+        for layer, (stem_k, stem_v), (keys, values) in zip(self.layers, cache.stem, cache.rows, strict=True):
+            qkv = self._apply(layer.qkv, self._normed(x, layer.norm), adapter).view(n, -1, width)
+            turned = rotate(qkv[:, : self.heads + self.kv_heads], cos, sin).transpose(0, 1)
+            keys[:, :, column] = turned[self.heads :]
+            values[:, :, column] = qkv[:, self.heads + self.kv_heads :].transpose(0, 1)
+            q = turned[: self.heads].view(self.kv_heads, -1, n, width).transpose(1, 2) * width**-0.5
+            q = q.contiguous()  # (G, n, F, D)
+            own = torch.matmul(q, keys.transpose(-1, -2)).add_(bias)  # all columns: a slice would be copied
+            shared = torch.matmul(q.view(self.kv_heads, -1, width), stem_k.transpose(-1, -2))
+            p = torch.softmax(torch.cat((shared.view(*own.shape[:-1], stem), own), -1), -1)
+            mixed = torch.matmul(p[..., stem:], values)
+            mixed += torch.matmul(p[..., :stem].reshape(self.kv_heads, q.shape[1] * q.shape[2], stem), stem_v).view(
+                mixed.shape
+            )
+            x = x + self._apply(layer.out, mixed.transpose(0, 1).reshape(n, -1), adapter)
             x = x + self._mlp(layer, x, adapter)
         return self._normed(x, self.norm)
 

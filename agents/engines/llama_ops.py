@@ -11,6 +11,7 @@ hand.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -26,8 +27,8 @@ _MASKED = -1e9  # finite, so that a row of padding stays finite; its exponential
 class FrozenMatrix:
     """A frozen weight (out, in), laid out for fast products with it and with its transpose.
 
-    The packed layouts of oneDNN are used where they work (bf16 on a CPU that has it); a check at construction falls
-    back to plain products. They pay most on few rows: plain bf16 products re-pack the weight at every call.
+    The packed layouts of oneDNN are used where they work (bf16 on a CPU that has it); otherwise products are plain.
+    They pay most on few rows: plain bf16 products re-pack the weight at every call.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -53,20 +54,28 @@ class FrozenMatrix:
 
 
 def _pack(weight: Tensor) -> Tensor | None:
-    if weight.dtype != torch.bfloat16 or weight.device.type != "cpu" or not torch._C._has_mkldnn:
+    if weight.dtype != torch.bfloat16 or weight.device.type != "cpu" or not _packing_works():
         return None
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return None
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, 64)
+    return packed
+
+
+@cache
+def _packing_works() -> bool:
+    """Whether this torch has oneDNN's packed bf16 products, and they are right."""
+    weight = torch.linspace(-1, 1, 96 * 64).view(96, 64).bfloat16()
+    x = torch.linspace(-1, 1, 3 * 64).view(3, 64).bfloat16()
     try:
-        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, 64)
-        x = torch.linspace(-1, 1, 3 * weight.shape[1], dtype=weight.dtype).view(3, -1)
-        got = torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
-        added = torch.ops.mkldnn._linear_pointwise.binary(x, got, packed, None, "add")
+        if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            return False
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight, 64)
+        once = torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
+        twice = torch.ops.mkldnn._linear_pointwise.binary(x, once, packed, None, "add")
     except (AttributeError, RuntimeError):
-        return None  # a torch without these internal operators: plain products do the same, slower
-    want = functional.linear(x, weight).float()
-    close = torch.allclose(got.float(), want, rtol=2e-2, atol=2e-2)
-    return packed if close and torch.allclose(added.float(), 2 * want, rtol=4e-2, atol=4e-2) else None
+        return False  # a torch without these internal operators: plain products do the same, slower
+    want = x.float() @ weight.float().t()
+    right = torch.allclose(once.float(), want, rtol=2e-2, atol=2e-2)
+    return right and torch.allclose(twice.float(), 2 * want, rtol=4e-2, atol=4e-2)
 
 
 class LoraLinear(torch.autograd.Function):

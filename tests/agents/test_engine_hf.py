@@ -37,9 +37,10 @@ def _same(got, want):
 @pytest.mark.parametrize("adapter", [False, True])
 def test_the_fast_way_samples_what_the_plain_way_samples(temperature, adapter):
     model = tiny_llama(adapter=adapter)
-    for seed in range(4):
-        want = _sample(HFEngine(model, fast=False), PROMPTS * 3, temperature=temperature, seed=seed)
-        _same(_sample(HFEngine(model), PROMPTS * 3, temperature=temperature, seed=seed), want)
+    nothing_shared, system_shared, all_shared = PROMPTS, PROMPTS[:4], PROMPTS[:1]
+    for seed, prompts in enumerate([nothing_shared, system_shared, all_shared]):
+        want = _sample(HFEngine(model, fast=False), prompts * 4, temperature=temperature, seed=seed)
+        _same(_sample(HFEngine(model), prompts * 4, temperature=temperature, seed=seed), want)
 
 
 @pytest.mark.parametrize("temperature", [0.7, 1.0])
