@@ -34,7 +34,7 @@ LONGEST_SLICE_MS = 10.0
 COMMIT_PATIENCE_S = 0.5
 FRAMES = 2
 FRAME_DEADLINE_S = 2.0
-WARM_MS = 30 * 24 * 3_600_000.0
+WARM_MS = 4 * 3_600_000.0  # costs real time in proportion: a month took a second a page
 MAX_ROUNDS = 8  # a page that navigates on and on is looked at as it is then
 
 
