@@ -9,7 +9,6 @@ cover, and the callers then use the module's own forward.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -127,7 +126,7 @@ class DecodingCache:
     @classmethod
     def of(cls, store: list[tuple[Tensor, Tensor]], slots: list[Ints], new_tokens: int) -> DecodingCache:
         """Gather what `PromptCache.prefill` stored for these rows, with room for `new_tokens` more columns."""
-        stem_tokens = len(os.path.commonprefix([row.tolist() for row in slots]))
+        stem_tokens = _shared_length(slots)
         stem_index = torch.from_numpy(slots[0][:stem_tokens].copy())
         own = [row[stem_tokens:] for row in slots]
         longest = max(map(len, own))
@@ -345,6 +344,15 @@ class FastLlama:
         """Log-probability of each target from its row of `hidden`, and each row's entropy; see `HeadLogprobs`."""
         logprobs, entropy = HeadLogprobs.apply(hidden, self.head, rows, targets, temperature, entropy_gradient)  # type: ignore[no-untyped-call]
         return logprobs, entropy
+
+
+def _shared_length(rows: list[Ints]) -> int:
+    """Length of the longest common prefix."""
+    shared = min(map(len, rows))
+    for row in rows[1:]:
+        differ = (row[:shared] != rows[0][:shared]).nonzero()[0]
+        shared = int(differ[0]) if len(differ) else shared
+    return shared
 
 
 def _part(module: Any) -> _Part:

@@ -104,7 +104,7 @@ class AttentionGroup:
     real_BQ: Bools
 
 
-def plan_attention(trie: TokenTrie, wanted_N: Bools | None = None, *, block_tokens: int = 192) -> list[AttentionGroup]:
+def plan_attention(trie: TokenTrie, wanted_N: Bools | None = None, *, block_tokens: int = 128) -> list[AttentionGroup]:
     """Cut the trie into attention blocks that together compute each wanted node once.
 
     Args:
