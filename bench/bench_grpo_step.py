@@ -123,6 +123,7 @@ def measure_trl(steps):
                 learning_rate=1e-5,
                 save_strategy="no",
                 logging_strategy="no",
+                disable_tqdm=True,
                 gradient_checkpointing=False,
             ),
         )
