@@ -45,9 +45,9 @@ def test_what_is_pinned_is_what_is_allowed():
     assert by_name["torch"].local is None, "a +cpu pin would refuse every other build"
 
 
-def test_command_and_gymnasium_plugin_are_declared():
+def test_command_is_declared():
     points = metadata.distribution("milepost").entry_points
-    assert {(p.group, p.name) for p in points} == {("console_scripts", "milepost"), ("gymnasium.envs", "__root__")}
+    assert {(p.group, p.name) for p in points} == {("console_scripts", "milepost")}
     for point in points:
         assert callable(point.load())
 

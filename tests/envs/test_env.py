@@ -395,7 +395,7 @@ def _descendants(root: int) -> list[tuple[int, str]]:
         children.setdefault(int(parent), []).append((int(pid), name))
     found, queue = [], [root]
     while queue:
-        for pid, name in children.get(queue.pop(), []):
-            found.append((pid, name))
-            queue.append(pid)
+        for child, name in children.get(queue.pop(), []):
+            found.append((child, name))
+            queue.append(child)
     return found
