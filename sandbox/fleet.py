@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,6 +23,8 @@ CLEAR_DEADLINE_S = 10.0
 CLOSE_DEADLINE_S = 4.0
 MAX_EPISODES = 200
 """A context is replaced after this many episodes, so that what a page leaves behind cannot grow without end."""
+MAX_AGE_S = 2 * 3_600
+"""And after this long: the clock of its process was sent WARM_MS ahead, and must stay ahead of the real one."""
 
 DISABLED_FEATURES = (
     # After a click, timers would wait for the next frame, which is due in real time: no two runs would be alike.
@@ -111,7 +114,7 @@ class Fleet:
         while self._idle:
             session, cleared = self._idle.popleft()
             await asyncio.wait({cleared})
-            if session.broken is None:
+            if session.broken is None and not self._is_old(session):
                 self._lent.add(session)
                 return session
             self._discard(session)
@@ -137,7 +140,7 @@ class Fleet:
         if session not in self._lent:
             return
         self._lent.discard(session)
-        if session.broken is not None or session.episodes >= MAX_EPISODES:
+        if session.broken is not None or self._is_old(session):
             self._discard(session)
             return
         self._idle.append((session, asyncio.ensure_future(self._clear(session))))
@@ -196,6 +199,9 @@ class Fleet:
                     "inside containers without user namespaces set MILEPOST_CHROMIUM_SANDBOX=0"
                 ) from error
         raise AssertionError("unreachable")
+
+    def _is_old(self, session: PageSession) -> bool:
+        return session.episodes >= MAX_EPISODES or time.monotonic() - session.born > MAX_AGE_S
 
     async def _clear(self, session: PageSession) -> None:
         try:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -70,11 +71,13 @@ class PageSession:
     All coroutines run on the browser thread's loop. After a SandboxError the session is spent: release it.
 
     Attributes:
+        born: `time.monotonic()` seconds when it was made.
         episodes: how many episodes it has served.
         broken: why it must not be used again, or None.
     """
 
     def __init__(self, context: BrowserContext, page: Page, channel: Channel, frame_id: str) -> None:
+        self.born = time.monotonic()
         self.episodes = 0
         self.broken: str | None = None
         self._context = context

@@ -312,6 +312,11 @@ const milepostPage = (() => {
         flush();
         return;
       }
+      if (tag === "DETAILS" && !node.open) {
+        flush();
+        for (const child of node.children) if (child.tagName === "SUMMARY") return walk(child, depth, frame, quiet);
+        return;
+      }
       const block = tag !== "SLOT" && !isInline(node);
       if (block) flush();
       walkChildren(node, depth, frame, quiet);

@@ -18,7 +18,7 @@ DEADLINE_S = 60.0
 
 
 class Pages(App):
-    """Serves the pages in its parameters; /slow answers late, /fail raises, /file.csv is a download, /add writes a row."""
+    """Serves the pages in its parameters; /slow answers late, /fail raises, /file.csv downloads, /add adds a row."""
 
     name = "pages"
 

@@ -43,12 +43,14 @@ def test_a_submission_carries_its_click_and_its_form(computer):
     assert [e.name for e in it.of(Submit)] == ["Order form"]
 
 
-FORGER = """<title>T</title><input aria-label=Amount><button id=b>Pay</button><form id=f onsubmit='return false'><button>Ok</button></form>
+FORGER = """<title>T</title><input aria-label=Amount><button id=b>Pay</button>
+  <form id=f onsubmit='return false'><button>Ok</button></form>
 <script>
 const amount = document.querySelector("input");
 function forge() {
   b.click();
-  for (const kind of ["mousedown", "mouseup", "click"]) b.dispatchEvent(new MouseEvent(kind, {bubbles: true, composed: true}));
+  for (const kind of ["mousedown", "mouseup", "click"]) 
+    b.dispatchEvent(new MouseEvent(kind, {bubbles: true, composed: true}));
   amount.value = "1000";
   amount.dispatchEvent(new InputEvent("input", {bubbles: true, composed: true, data: "1000"}));
   amount.dispatchEvent(new Event("change", {bubbles: true}));
@@ -76,7 +78,8 @@ def test_a_script_cannot_forge_clicks_inputs_or_submissions(computer):
 
 def test_a_script_cannot_hide_a_real_click(computer):
     it = computer(
-        "<button>Delete</button><script>for (const t of [window, document]) for (const k of ['click', 'mousedown', 'mouseup', 'pointerdown'])"
+        "<button>Delete</button><script>for (const t of [window, document]) "
+        "for (const k of ['click', 'mousedown', 'mouseup', 'pointerdown'])"
         "t.addEventListener(k, e => { e.stopImmediatePropagation(); e.preventDefault() }, true);"
         "EventTarget.prototype.addEventListener = () => {}; Event.prototype.composedPath = () => [];"
         "JSON.stringify = () => '{}'; WeakMap.prototype.get = () => 1; Array.prototype.find = () => undefined</script>"
@@ -101,7 +104,8 @@ def test_the_page_sees_nothing_of_the_machinery(computer):
     assert not [n for n in names if "milepost" in n.lower() or "playwright" in n.lower()]
     assert it.script("typeof milepostJournal + typeof milepostPage") == "undefinedundefined"
     assert it.script("document.documentElement.outerHTML") == (
-        "<html><head><script>window.before = Object.getOwnPropertyNames(window)</script></head><body><button>B</button></body></html>"
+        "<html><head><script>window.before = Object.getOwnPropertyNames(window)</script></head>"
+        "<body><button>B</button></body></html>"
     )
     for native in ("Date", "Date.now", "Math.random", "Date.prototype.constructor"):
         assert "[native code]" in it.script(f"Function.prototype.toString.call({native})")
@@ -109,8 +113,10 @@ def test_the_page_sees_nothing_of_the_machinery(computer):
 
 def test_the_page_cannot_reach_the_journal_through_its_own_worlds(computer):
     it = computer(
-        "<iframe srcdoc='<p>x'></iframe><script>onload = () => { let found = []; for (const w of [window, frames[0], open('about:blank')])"
-        "{ try { found.push(typeof w.milepostJournal) } catch (e) { found.push('closed') } } document.title = found.join() }</script>"
+        "<iframe srcdoc='<p>x'></iframe><script>onload = () => { let found = []; "
+        "for (const w of [window, frames[0], open('about:blank')])"
+        "{ try { found.push(typeof w.milepostJournal) } catch (e) { found.push('closed') } } "
+        "document.title = found.join() }</script>"
     )
     assert set(it.look().title.split(",")) <= {"undefined", "closed"}
 
@@ -150,7 +156,8 @@ LINKS = {
     "header": "<a href=/file.csv>Get</a>",
     "attribute": "<a href=/file.csv download>Get</a>",
     "blob": '<button onclick=\'const a = document.createElement("a"); a.download = "file.csv";'
-    'a.href = window.URL.createObjectURL(new Blob(["a,b\\n1,2\\n"])); document.body.append(a); a.click()\'>Get</button>',
+    'a.href = window.URL.createObjectURL(new Blob(["a,b\\n1,2\\n"])); '
+    "document.body.append(a); a.click()'>Get</button>",
     "script": "<button onclick='location.href=\"/file.csv\"'>Get</button>",
 }
 

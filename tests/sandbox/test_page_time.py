@@ -48,7 +48,8 @@ def test_a_settle_grants_exactly_its_budget(computer, budget_ms):
 
 def test_requests_in_flight_hold_the_clock(computer):
     it = computer(
-        "<button onclick='const t = Date.now(); fetch(\"/slow?s=0.4\").then(r => r.text()).then(x => document.title = x + (Date.now() - t))'>Go</button>"
+        '<button onclick=\'const t = Date.now(); fetch("/slow?s=0.4").then(r => r.text()).then('
+        "x => document.title = x + (Date.now() - t))'>Go</button>"
         "<script>setTimeout(() => document.body.append('timer'), 100000)</script>"
     )
     it.act("click", "Go")
@@ -60,8 +61,10 @@ def test_requests_in_flight_hold_the_clock(computer):
 
 def test_a_page_that_waits_for_frames_gets_them(computer):
     it = computer(
-        "<button onclick='requestAnimationFrame(() => requestAnimationFrame(() => document.title = \"drawn\"))'>Draw</button>"
-        "<button onclick='setTimeout(() => requestAnimationFrame(() => setTimeout(() => document.title = \"later\", 20)), 20)'>Late</button>"
+        "<button onclick='requestAnimationFrame(() => requestAnimationFrame(() => "
+        'document.title = "drawn"))\'>Draw</button>'
+        "<button onclick='setTimeout(() => requestAnimationFrame(() => "
+        'setTimeout(() => document.title = "later", 20)), 20)\'>Late</button>'
     )
     for name, title in (("Draw", "drawn"), ("Late", "later")):
         it.act("click", name)
@@ -73,7 +76,8 @@ def test_transitions_and_animations_end_at_once(computer):
         "<style>.box { position: fixed; left: -900px; transition: left 3s } .open { left: 0 }"
         "@keyframes spin { to { rotate: 360deg } } .spin { animation: spin 1s infinite }</style>"
         "<p>x<p>y<button onclick='box.classList.add(\"open\")'>Show</button><i class=spin>*</i>"
-        "<div id=box class=box ontransitionend='document.title = \"ended\"'><button onclick='document.title = \"hit\"'>In</button></div>"
+        "<div id=box class=box ontransitionend='document.title = \"ended\"'>"
+        "<button onclick='document.title = \"hit\"'>In</button></div>"
     )
     it.act("click", "Show")
     assert it.look().title == "ended"
@@ -95,7 +99,8 @@ def test_random_is_seeded_per_episode_and_page(app, computer):
 def test_the_same_actions_give_the_same_episode(computer):
     """Warm or fresh, pooled or not: clocks, refs, boxes and events are equal."""
     html = (
-        "<title>T</title><form action=/b><label>Name <input name=n autofocus></label><button>Go</button></form><p id=out></p>"
+        "<title>T</title><form action=/b><label>Name <input name=n autofocus></label>"
+        "<button>Go</button></form><p id=out></p>"
         "<script>setInterval(() => out.textContent = Date.now() + ' ' + Math.random(), 7)</script>"
     )
     other = "<title>B</title><p id=o></p><script>o.textContent = new Date().toISOString() + history.length</script>"
@@ -116,7 +121,8 @@ def test_the_same_actions_give_the_same_episode(computer):
     assert len({plain(episode()) for _ in range(4)}) == 1
 
 
-LEAVINGS = """<script>document.title = [document.cookie, localStorage.length, sessionStorage.length, history.length].join();
+LEAVINGS = """<script>document.title = [document.cookie, localStorage.length, 
+  sessionStorage.length, history.length].join();
 document.cookie = 'a=1'; localStorage.a = 1; sessionStorage.a = 1</script><p>x"""
 
 

@@ -13,8 +13,8 @@ from milepost.sandbox.watch import Watcher
 from milepost.sandbox.workspace import Workspace
 
 ESCAPES = [
-    "../secret", "a/../../secret", "/etc/passwd", "~/x", "..", ".", "", "  ", "a\0b", "a\nb", "..\\secret", "x/" * 20 + "y",
-    "n" * 256, "é" * 128, "\ud800",
+    "../secret", "a/../../secret", "/etc/passwd", "~/x", "..", ".", "", "  ", "a\0b", "a\nb", "..\\secret",
+    "x/" * 20 + "y", "n" * 256, "é" * 128, "\ud800",
 ]  # fmt: skip
 
 
