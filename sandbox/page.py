@@ -148,7 +148,7 @@ class PageSession:
                 raise SandboxError(f"the episode's first page {url} cannot be reached; is its server up?")
             born = await self._clock.evaluate("milepostPage.born")
             await asyncio.gather(
-                self._set_world(seed, START_MS - int(born)), self._channel.send("Page.resetNavigationHistory")
+                self._set_world(seed, START_MS - born), self._channel.send("Page.resetNavigationHistory")
             )
 
     async def click(self, ref: int, *, button: Literal["left", "right", "middle"] = "left", count: int = 1) -> None:
@@ -312,7 +312,7 @@ class PageSession:
             await self._channel.send("Network.clearBrowserCookies")
             self._clock.expect_navigation()
             await self._channel.send("Page.navigate", url="about:blank")
-            await self._clock.settle(1)
+            await self._clock.load()
             await self._channel.send("Page.resetNavigationHistory")
 
     async def close(self) -> None:
@@ -427,7 +427,7 @@ class PageSession:
                 ) from error
             raise
 
-    async def _set_world(self, seed: int, move_ms: int | None) -> None:
+    async def _set_world(self, seed: int, move_ms: float | None) -> None:
         settings = _json({"startMs": START_MS, "moveMs": move_ms, "seed": seed})
         source = _script("page_world.js").replace("MILEPOST_SETTINGS", settings)
         old, self._world_script = self._world_script, None

@@ -15,7 +15,7 @@ const milepostPage = (() => {
   const nodes = new Map();
   let lastRef = 0;
   let armed = false;
-  const born = Date.now(); // this world's clock is the real one; the page's is moved to a fixed start
+  const born = performance.timeOrigin + performance.now(); // this world's clock is the real one; the page's is moved
   const frames = [];
 
   const refOf = (node) => {

@@ -8,10 +8,10 @@ Findings behind the shape of this (Chromium 156; see also the tests):
    asked for. So after a navigation the time that has passed is read from the page instead of trusting the first
    event.
 4. Animation frames are not under virtual time: they go on at 60 a second, also while it stands still, and a grant is
-   mostly over before one is due. So a new document, and a page that waits for a frame, is given FRAMES of them at the
-   end of a step; any other step costs no waiting. What only observers (IntersectionObserver, ResizeObserver) would
-   notice in a page that does not wait for a frame, they notice with the next one. (Timers would wait for a frame after
-   each input as well; fleet.py switches that off.)
+   mostly over before one is due. So at the end of a step a new document is given one, and a page that waits for frames
+   FRAMES; any other step costs no waiting. What only observers (IntersectionObserver, ResizeObserver) would notice in a
+   page that does not wait for a frame, they notice with the next one. (Timers would wait for a frame after each input
+   as well; fleet.py switches that off.)
 5. The whole renderer process lives in virtual time, its compositor too, but frames are due in real time. A process
    whose clock lags behind the real one puts its frames off until it would have caught up, which it never does. So
    `warm` sends a fresh process' clock WARM_MS ahead. (Pages do not see it: page_world.js moves their dates.)
@@ -29,7 +29,7 @@ from .errors import PageHungError
 WORLD = "milepost"
 LOAD_DEADLINE_S = 15.0
 FETCH_DEADLINE_S = 5.0
-LOAD_SLICE_MS = 0.01
+LOAD_SLICE_MS = 0.001
 LONGEST_SLICE_MS = 10.0
 COMMIT_PATIENCE_S = 0.5
 FRAMES = 2
@@ -87,8 +87,9 @@ class PageClock:
                 await self._load(asyncio.get_running_loop().time() + LOAD_DEADLINE_S)
                 waits = await self._grant_and_ask(budget_ms)
             elif waits or frames or self._fresh:
+                count = FRAMES if waits or frames else 1
                 frames = self._fresh = False
-                await self._run_frames()
+                await self._run_frames(count)
                 await self._grant_and_ask(budget_ms)
                 waits = False
             else:
@@ -98,10 +99,14 @@ class PageClock:
         """Send a fresh process' clock ahead of the real one, so that it draws frames when they are due."""
         await self._grant(WARM_MS)
 
-    async def _run_frames(self) -> None:
-        """Let FRAMES animation frames run; a page that draws nothing within FRAME_DEADLINE_S seconds is let off."""
+    async def load(self) -> None:
+        """Load the navigation under way to its end, and no more; raises like `settle`."""
+        await self._load(asyncio.get_running_loop().time() + LOAD_DEADLINE_S)
+
+    async def _run_frames(self, count: int) -> None:
+        """Let animation frames run; a page that draws nothing within FRAME_DEADLINE_S seconds is let off."""
         with contextlib.suppress(ContextGoneError, PageHungError):
-            await self.evaluate(f"milepostPage.frames({FRAMES})", timeout_s=FRAME_DEADLINE_S)
+            await self.evaluate(f"milepostPage.frames({count})", timeout_s=FRAME_DEADLINE_S)
 
     async def _load(self, deadline: float) -> None:
         """Feed the navigation under way until it has ended, with so little time that its clock hardly shows it."""
