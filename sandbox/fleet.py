@@ -7,7 +7,8 @@ import contextlib
 import os
 import time
 from collections import deque
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .app_server import AppServer
 from .browser_thread import BrowserThread
@@ -108,16 +109,32 @@ class Fleet:
             BrowserNotFoundError: there is no Chromium on this machine.
             BrowserCrashedError: it does not start.
         """
-        from playwright.async_api import Error
+        for last_try in (False, True):
+            browser = await self._ensure_browser()
+            try:
+                session = await self._idle_session() or await self._new_session(browser)
+            except BrowserCrashedError:
+                if last_try:
+                    raise
+                self._drop(browser)  # one that was killed a moment ago still passes for connected
+            else:
+                self._lent.add(session)
+                return session
+        raise AssertionError("unreachable")
 
-        browser = await self._ensure_browser()
+    async def _idle_session(self) -> PageSession | None:
+        """Return a clean page from the pool that answers, or None if there is none."""
         while self._idle:
             session, cleared = self._idle.popleft()
             await asyncio.wait({cleared})
-            if session.broken is None and not self._is_old(session):
-                self._lent.add(session)
+            if session.broken is None and not self._is_old(session) and await session.answers():
                 return session
             self._discard(session)
+        return None
+
+    async def _new_session(self, browser: Browser) -> PageSession:
+        from playwright.async_api import Error
+
         try:
             context = await browser.new_context(
                 viewport={"width": VIEWPORT[0], "height": VIEWPORT[1]},
@@ -129,11 +146,9 @@ class Fleet:
                 service_workers="block",
                 accept_downloads=True,
             )
-            session = await PageSession.create(context, AppServer.shared().warm_url)
+            return await PageSession.create(context, AppServer.shared().warm_url)
         except Error as error:
             raise BrowserCrashedError(f"the browser could not open a page: {str(error).splitlines()[0]}") from error
-        self._lent.add(session)
-        return session
 
     async def release(self, session: PageSession) -> None:
         """Give a page back; it is cleared in the background and reused, or closed if it is spent. Twice is once."""
@@ -154,9 +169,8 @@ class Fleet:
         self._idle.clear()
         browser, self._browser = self._browser, None
         playwright, self._playwright = self._playwright, None
-        with contextlib.suppress(Error, TimeoutError):
-            if browser is not None and browser.is_connected():
-                await asyncio.wait_for(browser.close(), CLOSE_DEADLINE_S)
+        if browser is not None:
+            await _close_browser(browser)
         with contextlib.suppress(Error, TimeoutError):
             if playwright is not None:
                 await asyncio.wait_for(playwright.stop(), CLOSE_DEADLINE_S)
@@ -209,10 +223,27 @@ class Fleet:
         except (SandboxError, TimeoutError) as error:
             session.broken = session.broken or str(error) or "it could not be cleared"
 
+    def _drop(self, browser: Browser) -> None:
+        """Let the next `_ensure_browser` start another; pages that are lent find out for themselves."""
+        if browser is self._browser:
+            self._browser = None
+            self._in_background(_close_browser(browser))
+
     def _discard(self, session: PageSession) -> None:
-        task = asyncio.ensure_future(session.close())
+        self._in_background(session.close())
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+async def _close_browser(browser: Browser) -> None:
+    from playwright.async_api import Error
+
+    with contextlib.suppress(Error, TimeoutError):
+        if browser.is_connected():
+            await asyncio.wait_for(browser.close(), CLOSE_DEADLINE_S)
 
 
 __all__ = ["Fleet"]

@@ -315,6 +315,15 @@ class PageSession:
             await self._clock.load()
             await self._channel.send("Page.resetNavigationHistory")
 
+    async def answers(self) -> bool:
+        """Return whether the page's process is there and answers (called by the fleet)."""
+        try:
+            with self._typed():
+                await self._clock.evaluate("0")
+        except (SandboxError, ActionError):
+            return False
+        return True
+
     async def close(self) -> None:
         """Close the page and its context; never raises, never outlasts its deadline."""
         from playwright.async_api import Error

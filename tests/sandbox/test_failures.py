@@ -84,6 +84,16 @@ def test_a_killed_browser_is_a_crash_and_the_next_episode_starts_another(compute
     assert fleet.launches == launches + 1
 
 
+def test_a_dead_browser_that_passes_for_connected_is_replaced(computer, monkeypatch):
+    it = computer("<title>T</title>")
+    fleet = it.run(_fleet())
+    it.close()
+    monkeypatch.setattr(fleet._browser, "is_connected", lambda: True)
+    for pid in chromium_children(os.getpid()):
+        os.kill(pid, signal.SIGKILL)
+    assert computer("<title>Next</title>").look().title == "Next"
+
+
 async def _fleet():
     return Fleet.shared()
 
