@@ -88,7 +88,6 @@ class PageSession:
         self._contexts: set[int] = set()
         self._allowed: frozenset[str] = frozenset()
         self._world_script: str | None = None
-        self._start_url = ""
         self._popup: str | None = None
         self._scrolled = False
         self._closing: asyncio.Task[None] | None = None
@@ -300,7 +299,7 @@ class PageSession:
         return base64.b64decode(answer["data"])
 
     async def clear(self) -> None:
-        """End the episode: an empty page, no cookies, no history (called by the fleet).
+        """End the episode: an empty page, no cookies, no window name, no history (called by the fleet).
 
         Raises:
             SandboxError: the page does not answer; it must be closed.
@@ -313,6 +312,7 @@ class PageSession:
             self._clock.expect_navigation()
             await self._channel.send("Page.navigate", url="about:blank")
             await self._clock.load()
+            await self._clock.evaluate("window.name = ''")  # a window keeps its name whatever it shows
             await self._channel.send("Page.resetNavigationHistory")
 
     async def answers(self) -> bool:

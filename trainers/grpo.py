@@ -45,6 +45,8 @@ from .report import build_report
 from .run_folder import RunFolder
 from .sft import collect_demonstrations, train_on_demonstrations
 
+TIME_MARGIN = 1.15  # successful episodes are longer, so iterations and evaluations take longer as the agent learns
+REPORT_S = 2.0
 MAY_CHANGE = ("iterations", "time_budget_s", "concurrency", "run")
 """Settings in which a resumed run may differ from how it began."""
 
@@ -182,6 +184,7 @@ class _Run:
     tokenizer: Any
     generator: torch.Generator
     last_evaluation_s: float = 0.0
+    last_example_s: float = 0.0
 
     def policy(self, temperature: float) -> LanguageModelPolicy:
         return LanguageModelPolicy(
@@ -193,9 +196,10 @@ class _Run:
         )
 
     def time_for(self, iteration_s: float) -> bool:
-        """Return whether one more iteration and the last evaluation fit into the time budget."""
+        """Return whether one more iteration and what comes after the last one fit into the time budget."""
         budget = self.config.time_budget_s
-        return budget is None or self.clock.elapsed_s() + iteration_s + self.last_evaluation_s < budget
+        ahead_s = iteration_s + self.last_evaluation_s + self.last_example_s + REPORT_S
+        return budget is None or self.clock.elapsed_s() + TIME_MARGIN * ahead_s < budget
 
     def evaluate(self, stage: Stage) -> float:
         """Evaluate greedily on the held-out seeds and write the result down; return the seconds it took."""
@@ -221,8 +225,10 @@ class _Run:
 
     def example(self, label: Any, when: str) -> None:
         """Record the report's example: the first held-out seed of the first task."""
+        started = time.monotonic()
         spec = EpisodeSpec(task=self.tasks[0], seed=HELD_OUT_SEED)
         record_example(self.folder, label, spec, self.policy(0.0), when=when)
+        self.last_example_s = time.monotonic() - started
 
     def warm_start(self, model: Any, sampler: GroupSampler) -> float:
         """Fit the adapter to a few oracle demonstrations; return the seconds it took."""

@@ -140,15 +140,15 @@ def test_the_same_actions_give_the_same_episode(computer):
 
 
 LEAVINGS = """<script>document.title = [document.cookie, localStorage.length, 
-  sessionStorage.length, history.length].join();
-document.cookie = 'a=1'; localStorage.a = 1; sessionStorage.a = 1</script><p>x"""
+  sessionStorage.length, history.length, window.name, document.referrer, opener].join();
+window.name = 'left'; document.cookie = 'a=1'; localStorage.a = 1; sessionStorage.a = 1</script><p>x"""
 
 
 def test_an_episode_starts_without_the_last_one_s_leavings(computer):
     seen, reused = set(), False
     while not reused:
         it = computer(LEAVINGS, {"/b": "b"})
-        assert it.look().title == ",0,0,2"
+        assert it.look().title == ",0,0,2,,,"
         assert it.script("history.length") == 1
         it.act("goto", "/b")
         reused = id(it.page) in seen
