@@ -2,9 +2,9 @@
 
 import pytest
 
-from .scenes import changed, downloaded, file, fires, page, sha
+from .scenes import Step, changed, downloaded, file, fires, page, sha
 
-EMPTY = ([], page())
+EMPTY: Step = ([], page())
 
 
 def with_files(*files, state=None):
@@ -58,9 +58,9 @@ HASHED = {"kind": "file_matches", "path": "**/*.csv", "sha256_from": "reports[?n
 
 
 def test_file_matches_by_hash_from_the_server():
-    right = ([], with_files(file("d/a.csv", "right"), state=STATE))
-    wrong = ([], with_files(file("d/a.csv", "other"), state=STATE))
-    start = ([], with_files(state=STATE))
+    right: Step = ([], with_files(file("d/a.csv", "right"), state=STATE))
+    wrong: Step = ([], with_files(file("d/a.csv", "other"), state=STATE))
+    start: Step = ([], with_files(state=STATE))
     parameters = {"name": "It's `Q1`"}
     assert fires(HASHED, start, right, right, parameters=parameters) == [1]
     assert fires(HASHED, start, wrong, parameters=parameters) == []

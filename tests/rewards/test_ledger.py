@@ -2,6 +2,7 @@
 
 import os
 import stat
+from typing import Any
 
 import orjson
 import pytest
@@ -15,7 +16,8 @@ from milepost.sandbox.errors import RewardError, RunError
 
 from .scenes import answered, click, downloaded, el, file, loaded, moments, page, sha, typed, went
 
-PARAMETERS = {"who": "O'Neill {x} `\\", "total": "12.50", "tags": ("a", "b")}
+WHO = "O'Neill {x} `\\"
+PARAMETERS = {"who": WHO, "total": "12.50", "tags": ("a", "b")}
 SPECS = [
     {"kind": "field_filled", "name": "Name", "value": "{who}"},
     {"kind": "server_state", "query": "expenses[?name == {who}] | [0].amount", "equals": "{total}"},
@@ -41,16 +43,16 @@ def milestones() -> list[Milestone]:
 
 
 def episode():
-    who = PARAMETERS["who"]
-    empty, full = {"expenses": []}, {"expenses": [{"name": who, "amount": 12.5}]}
+    empty: dict[str, Any] = {"expenses": []}
+    full = {"expenses": [{"name": WHO, "amount": 12.5}]}
     return moments(
         ([went("/"), loaded("/")], page("/", el(1, "textbox", "Name", value=""), state=empty)),
-        ([typed("textbox", "Name", who)], page("/", el(1, "textbox", "Name", value=who), state=empty)),
+        ([typed("textbox", "Name", WHO)], page("/", el(1, "textbox", "Name", value=WHO), state=empty)),
         (
             [click("button", "Go"), went("/done/1?t=12.50"), loaded("/done/1?t=12.50"), downloaded("a.csv")],
             page(
                 "/done/1?t=12.50",
-                el(2, "checkbox", f"Hello {who}", states=["checked"]),
+                el(2, "checkbox", f"Hello {WHO}", states=["checked"]),
                 files=[file("a.csv")],
                 state=full,
             ),
@@ -68,6 +70,7 @@ def write(path, *, footer: bool = True) -> list[float]:
     totals = []
     for moment in episode():
         reward = tracker.update(moment)
+        assert reward.total is not None
         totals.append(reward.total)
         ledger.write_step(moment, reward, action=f"step {moment.step}")
     if footer:

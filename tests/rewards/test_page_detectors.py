@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from milepost.rewards.detectors import DETECTOR_ADAPTER
 
-from .scenes import el, fires, js_dialog, loaded, page, submit, typed, went
+from .scenes import Step, el, fires, js_dialog, loaded, page, submit, typed, went
 
 START = ([went("/"), loaded("/")], page("/"))
 
@@ -52,7 +52,7 @@ def test_url_loaded_counts_page_script_navigation_only_when_asked():
 
 def test_element_present_fires_when_the_element_appears():
     spec = {"kind": "element_present", "role": "table", "name": "{which} Table"}
-    there = ([], page("/", el(1, "table", "Reports  Table")))
+    there: Step = ([], page("/", el(1, "table", "Reports  Table")))
     assert fires(spec, START, there, there, parameters={"which": "Reports"}) == [1]
 
 
@@ -82,7 +82,7 @@ def test_element_present_reads_the_text_below_and_the_states():
 
 def test_patterns_match_the_whole_text_and_parameters_in_them_are_literal():
     spec = {"kind": "element_present", "name_pattern": r"Order \d{3} of {who}"}
-    shown = ([], page("/", el(1, "heading", "Order 123 of A.B+")))
+    shown: Step = ([], page("/", el(1, "heading", "Order 123 of A.B+")))
     assert fires(spec, START, shown, parameters={"who": "A.B+"}) == [1]
     assert fires(spec, START, ([], page("/", el(1, "heading", "Order 123 of AxBB"))), parameters={"who": "A.B+"}) == []
     assert (
@@ -92,7 +92,7 @@ def test_patterns_match_the_whole_text_and_parameters_in_them_are_literal():
 
 def test_banner_fires_once_it_says_so():
     spec = {"kind": "banner", "text_contains": "saved"}
-    shown = ([], page("/", el(1, "status"), el(2, "text", "Expense 12 saved", depth=1)))
+    shown: Step = ([], page("/", el(1, "status"), el(2, "text", "Expense 12 saved", depth=1)))
     assert fires(spec, START, shown, shown) == [1]
 
 

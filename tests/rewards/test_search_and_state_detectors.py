@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from milepost.rewards.state_detectors import same_value
 from milepost.sandbox.errors import RewardError
 
-from .scenes import answered, click, el, fires, loaded, page, submit, typed, went
+from .scenes import Step, answered, click, el, fires, loaded, page, submit, typed, went
 
 
 def listing(*titles, query="", path="/"):
@@ -31,7 +31,7 @@ def test_results_rendered_after_a_search_even_where_a_list_was_shown_before():
 
 def test_results_that_come_later_count_when_they_appear():
     searched = ([typed("searchbox", "Topic", "bike"), click("button", "Search")], listing(query="bike"))
-    came = ([], listing("A bike", query="bike"))
+    came: Step = ([], listing("A bike", query="bike"))
     assert fires(RESULTS, RESET, searched, came, came, parameters=WORD) == [2]
 
 

@@ -35,7 +35,9 @@ def play(milestones, steps: int) -> tuple[Tracker, list[float], list[int]]:
     tracker = Tracker(milestones)
     totals, bits = [], []
     for moment in moments(*[([], page())] * (steps + 1)):
-        totals.append(tracker.update(moment).total)
+        total = tracker.update(moment).total
+        assert total is not None
+        totals.append(total)
         bits.append(tracker.bits)
     return tracker, totals, bits
 
@@ -44,7 +46,7 @@ STEPS = 8
 
 
 @st.composite
-def task_milestones(draw) -> list[Milestone]:
+def task_milestones(draw: st.DrawFn) -> list[Milestone]:
     """Draw milestones whose prerequisites form a DAG, in shuffled order of declaration."""
     names = [f"m{i}" for i in range(draw(st.integers(1, 7)))]
     result = []
