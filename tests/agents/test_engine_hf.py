@@ -5,11 +5,10 @@ import torch
 
 from milepost.agents.engines import Engine
 from milepost.agents.engines.hf import HFEngine
-from milepost.agents.engines.llama import FastLlama
 from milepost.agents.lora import adapter_off
 from milepost.sandbox.errors import EngineError
 
-from .tiny_llama import VOCABULARY, stir, tiny_llama
+from .tiny_llama import VOCABULARY, fast_form, stir, tiny_llama
 
 SYSTEM = [3, 4, 5, 6, 7, 8, 9]
 PROMPTS = [[*SYSTEM, 1, 2], [*SYSTEM, 1, 2], [*SYSTEM, 1, 2, 20, 21, 22], [*SYSTEM, 30], [40, 41]]
@@ -76,6 +75,7 @@ def test_known_prefixes_are_not_computed_again():
     engine = HFEngine(tiny_llama())
     first = _sample(engine)
     cache = engine._cache
+    assert cache is not None
     assert cache.tokens_computed == 7 + 2 + 3 + 1 + 2  # the trie of the four distinct prompts
     _same(_sample(engine), first)
     assert cache.tokens_computed == 15 + 4  # only the last token of each, whose logits are needed
@@ -107,7 +107,7 @@ def test_with_the_adapter_off_the_base_speaks():
 def test_a_small_memory_budget_changes_nothing_but_the_batches():
     model = tiny_llama()
     want = _sample(HFEngine(model), PROMPTS * 4)
-    token_bytes = FastLlama.of(model).token_bytes
+    token_bytes = fast_form(model).token_bytes
     _same(_sample(HFEngine(model, kv_budget_bytes=70 * token_bytes), PROMPTS * 4), want)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from milepost.agents.engines.llama import FastLlama
 from milepost.agents.lora import add_lora, trainable_parameters
 
 VOCABULARY = 50
@@ -34,6 +35,13 @@ def tiny_llama(*, adapter: bool = True, seed: int = 0, **overrides: Any) -> Any:
     model = add_lora(model, rank=4, alpha=8, seed=seed)
     stir(model, seed)
     return model.eval()
+
+
+def fast_form(model: Any) -> FastLlama:
+    """Return the fast form of a model that has one."""
+    fast = FastLlama.of(model)
+    assert fast is not None
+    return fast
 
 
 def stir(model: Any, seed: int) -> None:

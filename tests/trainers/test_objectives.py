@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,9 +78,10 @@ def test_a_token_of_weight_zero_has_no_say():
 
 @pytest.mark.parametrize(("name", "needed"), [("kl_coef", "reference_R"), ("entropy_coef", "entropy_R")])
 def test_a_coefficient_without_its_tensor_is_refused(name, needed):
+    coefficient: dict[str, Any] = {name: 0.1}
     with pytest.raises(ValueError, match=needed):
         policy_loss(
-            Objective(**{name: 0.1}),
+            Objective(**coefficient),
             logprobs_R=torch.zeros(1),
             behaviour_R=torch.zeros(1),
             advantages_R=torch.zeros(1),

@@ -58,7 +58,11 @@ def plain_logprobs(model, prompt, response, temperature):
 def gradients(model, loss):
     model.zero_grad(set_to_none=True)
     loss.backward()
-    return [p.grad.clone() for p in trainable_parameters(model)]
+    copies = []
+    for parameter in trainable_parameters(model):
+        assert parameter.grad is not None
+        copies.append(parameter.grad.clone())
+    return copies
 
 
 def near_its_base(model):
@@ -83,7 +87,8 @@ FAR = {"fast": tiny_llama(), "plain": tiny_qwen()}
 def test_log_probabilities_equal_one_sequence_at_a_time(kind, pairs, max_tokens):
     for pack in make_packs(pairs, max_tokens=max_tokens):
         got_R, entropy_R = response_logprobs(FAR[kind], pack, temperature=0.8, entropy_gradient=True)
-        want = [plain_logprobs(FAR[kind], *pairs[i], 0.8) for i in pack.samples]
+        chosen = [pairs[i] for i in pack.samples]
+        want = [plain_logprobs(FAR[kind], prompt, response, 0.8) for prompt, response in chosen]
         torch.testing.assert_close(got_R, torch.cat([logp for logp, _ in want]), atol=1e-5, rtol=0)
         torch.testing.assert_close(entropy_R, torch.cat([entropy for _, entropy in want]), atol=1e-5, rtol=0)
 
