@@ -62,4 +62,6 @@ def links(response):
 
 
 def heading(response):
-    return re.search(r"<h1>(.*?)</h1>", response.text)[1]
+    found = re.search(r"<h1>(.*?)</h1>", response.text)
+    assert found is not None
+    return found[1]

@@ -1,6 +1,7 @@
 """The bundled task files against the applications they run on, for many seeds, without a browser."""
 
 from pathlib import Path
+from typing import Any
 
 import jmespath
 import pytest
@@ -84,7 +85,7 @@ def test_articles_can_be_found_by_the_goals_words():
 
 
 def test_task_files_and_applications_draw_from_the_same_words():
-    chosen = {name: {} for name in BUNDLED}
+    chosen: dict[str, dict[str, set[Any]]] = {name: {} for name in BUNDLED}
     for name, words in chosen.items():
         for seed in range(600):
             for key, value in BUNDLED[name].instantiate(seed).parameters.items():

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from milepost.envs.apps import get_app
-from milepost.sandbox.app_server import AppServer
+from milepost.sandbox.app_server import AppInstance, AppServer
 from milepost.sandbox.errors import AppServerError
 
 
 @pytest.fixture
 def episode():
-    opened = []
+    opened: list[httpx.Client | AppInstance] = []
 
     def start(name, parameters):
         server = AppServer.shared()

@@ -7,6 +7,7 @@ import gymnasium
 import pytest
 
 import milepost
+from milepost.envs import MilepostEnv
 from milepost.envs.registration import BUNDLED_TASKS, isolated_registry, registered_ids, resolve_id, task_for
 from milepost.errors import TaskError
 
@@ -68,6 +69,7 @@ def test_own_tasks_are_registered_from_a_file(tmp_path: Path):
     assert milepost.register_tasks(path) == ["milepost/my-form-v3"]
     assert resolve_id("my-form") == "milepost/my-form-v3"
     env = gymnasium.make("milepost/my-form-v3")
+    assert isinstance(env.unwrapped, MilepostEnv)
     assert env.unwrapped.task.version == 3
     env.close()
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from milepost.envs.actions import parse_action
+from milepost.envs.actions import Fill, parse_action
 from milepost.envs.task import Task, load_tasks
 from milepost.rewards.catalogue import CATALOGUE
 from milepost.rewards.detectors import DETECTORS
+from milepost.rewards.file_detectors import FileCreated
 from milepost.sandbox.errors import TaskError
 
 SOURCE = """
@@ -74,7 +75,9 @@ def test_an_instance_is_filled(task: Task):
         assert instance.success == {"filled", "sent", "stored"}
         assert instance.max_reward == pytest.approx(1.45)
         assert p["decoy"] != p["merchant"]
-        assert parse_action(instance.oracle[0]).text == p["merchant"]
+        action = parse_action(instance.oracle[0])
+        assert isinstance(action, Fill)
+        assert action.text == p["merchant"]
         assert instance.near_misses[0].not_reached == {"filled", "stored"}
         assert p["decoy"] in instance.near_misses[0].actions[0]
 
@@ -150,6 +153,7 @@ def test_an_oracle_value_cannot_leave_its_quotes(task: Task):
     }
     data["goal"] = "x"
     action = parse_action(Task.model_validate(data).instantiate(0).oracle[0])
+    assert isinstance(action, Fill)
     assert (action.kind, action.text) == ("fill", '"); goto("/evil')
 
 
@@ -195,6 +199,8 @@ def test_presets_of_the_catalogue_can_be_overridden(task: Task):
     ]
     data["near_miss"] = []
     first, second = Task.model_validate(data).milestones
+    assert isinstance(first.spec, FileCreated)
+    assert isinstance(second.spec, FileCreated)
     assert (first.spec.download_only, first.reward, first.description) == (
         True,
         1.0,

@@ -176,6 +176,7 @@ def test_no_browser_outlives_its_process(end):
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stdout is not None
     folder = Path(process.stdout.readline().strip())
     assert folder.name.startswith("milepost-")
     browsers = chromium_children(process.pid)
