@@ -9,8 +9,8 @@ Deviations from Shao et al. 2024 (GRPO):
 1. Credit is per step, not per episode: by default the return-to-go against siblings that stood at the same milestones.
 2. Clip-higher and token-level normalisation (Yu et al. 2025); dead groups are left out of the loss.
 3. Old log-probabilities are those of the sampler, stored with each token, not recomputed.
-4. Negative advantages are multiplied by `negative_scale`, by default 0.5: at full weight a 135 M model unlearned action
-   verbs (docs/decisions.md). 1 is the plain objective.
+4. Negative advantages are multiplied by `negative_scale`, by default 0.5: at full weight a 135 M model lost action
+   verbs, in one run that had another learning rate too (docs/decisions.md). 1 is the plain objective.
 """
 
 from __future__ import annotations
