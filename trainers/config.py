@@ -60,6 +60,8 @@ class GRPOConfig(_Section):
         learning_rate: AdamW learning rate of the adapter.
         warmup_updates: optimiser steps over which the learning rate rises to it; Adam's first steps are all sign and
             would undo the warm start at full size.
+        target_kl: an iteration's remaining minibatches are left when the policy has moved further than this from the
+            sampler (k3, nats a token); None never does.
         minibatches: optimiser steps per iteration.
         clip_low, clip_high: the ratio is clipped to [1 - clip_low, 1 + clip_high].
         negative_scale: negative advantages are multiplied by this; below 1 a small model forgets less of what it knows.
@@ -89,7 +91,8 @@ class GRPOConfig(_Section):
     temperature: float = Field(default=1.0, gt=0)
     max_new_tokens: int = Field(default=24, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
-    warmup_updates: int = Field(default=4, ge=0)
+    warmup_updates: int = Field(default=12, ge=0)
+    target_kl: float | None = Field(default=0.05, gt=0)
     minibatches: int = Field(default=2, ge=1)
     clip_low: float = Field(default=0.2, gt=0, lt=1)
     clip_high: float = Field(default=0.28, gt=0)

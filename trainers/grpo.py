@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,11 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
             update: dict[str, float] = {}
             if batch:
                 progress.phase("update")
-                set_learning_rate(optimizer, warmed_up(config.learning_rate, updates, config.warmup_updates))
                 update = update_policy(
-                    model, optimizer, batch, _update_config(config, entropy_coef), generator=generator
-                )
-                updates += config.minibatches
+                    model, optimizer, batch, _update_config(config, entropy_coef), generator=generator,
+                    learning_rate=partial(_learning_rate, config, updates),
+                )  # fmt: skip
+                updates += int(update["optimizer_steps"])
                 engine.weights_changed()
             values = iteration_metrics(trajectories, stats, replaced, update, times)
             if config.entropy_target is not None:
@@ -316,12 +317,6 @@ def warmed_up(learning_rate: float, updates: int, warmup_updates: int) -> float:
     return learning_rate * min(1.0, (updates + 1) / (warmup_updates + 1))
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Set the learning rate of every parameter group."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-
-
 def adapt_entropy_coef(coef: float, entropy: float, target: float, *, rate: float = 0.5, most: float = 0.05) -> float:
     """Return the next entropy weight: it grows while the policy's entropy is below the target and shrinks above it.
 
@@ -354,6 +349,7 @@ def iteration_metrics(
         "train/replaced_groups": float(replaced),
         "train/backed_off": stats.backed_off,
         "train/samples": update.get("samples", 0.0),
+        "train/optimizer_steps": update.get("optimizer_steps", 0.0),
         "train/trie_tokens": update.get("trie_tokens", 0.0),
         "train/plain_tokens": update.get("plain_tokens", 0.0),
         "time/sampling_s": times.sampling_s,
@@ -388,6 +384,10 @@ def _fresh_adapter(base: Any, config: GRPOConfig) -> Any:
     return add_lora(base, rank=config.lora.rank, alpha=config.lora.alpha, seed=config.seed)
 
 
+def _learning_rate(config: GRPOConfig, updates: int, steps: int) -> float:
+    return warmed_up(config.learning_rate, updates + steps, config.warmup_updates)
+
+
 def _update_config(config: GRPOConfig, entropy_coef: float) -> UpdateConfig:
     return UpdateConfig(
         objective=Objective(
@@ -397,6 +397,7 @@ def _update_config(config: GRPOConfig, entropy_coef: float) -> UpdateConfig:
         max_grad_norm=config.max_grad_norm,
         temperature=config.temperature,
         max_pack_tokens=config.pack_tokens,
+        target_kl=config.target_kl,
     )
 
 

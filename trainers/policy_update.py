@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,8 @@ class UpdateConfig:
         max_grad_norm: gradients are scaled down to this global norm, above 0.
         temperature: the one the samples were drawn at; logits are divided by it. Above 0.
         max_pack_tokens: most trie nodes in one forward pass; bounds memory.
+        target_kl: when the policy's k3 to the sampler on a minibatch exceeds this (nats a token), the rest of the batch
+            is left; None never does. The first minibatch is always learnt from.
     """
 
     objective: Objective = field(default_factory=Objective)
@@ -48,6 +50,7 @@ class UpdateConfig:
     max_grad_norm: float = 1.0
     temperature: float = 1.0
     max_pack_tokens: int = 2048
+    target_kl: float | None = None
 
 
 def response_logprobs(
@@ -100,6 +103,7 @@ def update_policy(
     config: UpdateConfig,
     *,
     generator: torch.Generator | None = None,
+    learning_rate: Callable[[int], float] | None = None,
 ) -> dict[str, float]:
     """Improve the policy on one batch of samples.
 
@@ -109,63 +113,81 @@ def update_policy(
         batch: samples; those with advantage 0 still count in the normalisation, KL and entropy.
         config: see `UpdateConfig`.
         generator: deals samples to minibatches; None keeps their order.
+        learning_rate: of each optimiser step, by the number of steps made before it here; None leaves the optimizer's.
 
     Returns:
-        Means over the batch: loss, policy_loss, ratio, clip_fraction, approx_kl, mismatch, entropy, kl_reference (if
-        used), grad_norm; and sizes: samples, response_tokens, trie_tokens, plain_tokens (without sharing), update_s.
+        Means over the minibatches computed: loss, policy_loss, ratio, clip_fraction, approx_kl, mismatch, entropy,
+        kl_reference (if used), grad_norm; and sizes: optimizer_steps, samples, response_tokens, trie_tokens,
+        plain_tokens (without sharing), update_s.
     """
     started = time.perf_counter()
     objective = config.objective
     totals: dict[str, float] = {}
-    steps = 0
+    norms: list[float] = []
+    computed = 0
     trie_tokens = 0
     model.eval()
-    for _epoch in range(config.epochs):
-        for chunk in _deal(batch, config.minibatches, generator):
-            counts = torch.tensor([len(s.response_ids) for s in chunk])
-            weights = torch.split(
-                token_weights(torch.arange(len(chunk)).repeat_interleave(counts), len(chunk), objective.normalisation),
-                counts.tolist(),
+    for chunk in (c for _ in range(config.epochs) for c in _deal(batch, config.minibatches, generator)):
+        counts = torch.tensor([len(s.response_ids) for s in chunk])
+        weights = torch.split(
+            token_weights(torch.arange(len(chunk)).repeat_interleave(counts), len(chunk), objective.normalisation),
+            counts.tolist(),
+        )
+        packs = make_packs([(s.prompt_ids, s.response_ids) for s in chunk], max_tokens=config.max_pack_tokens)
+        optimizer.zero_grad(set_to_none=True)
+        approx_kl = 0.0
+        for pack in packs:
+            trie_tokens += len(pack.trie)
+            picked = [chunk[i] for i in pack.samples]
+            reference_R = None
+            if objective.kl_coef > 0:
+                with torch.no_grad(), adapter_off(model):
+                    reference_R, _ = response_logprobs(model, pack, temperature=config.temperature)
+            logprobs_R, entropy_R = response_logprobs(
+                model,
+                pack,
+                temperature=config.temperature,
+                entropy_gradient=objective.entropy_coef > 0,
             )
-            packs = make_packs([(s.prompt_ids, s.response_ids) for s in chunk], max_tokens=config.max_pack_tokens)
-            optimizer.zero_grad(set_to_none=True)
-            for pack in packs:
-                trie_tokens += len(pack.trie)
-                picked = [chunk[i] for i in pack.samples]
-                reference_R = None
-                if objective.kl_coef > 0:
-                    with torch.no_grad(), adapter_off(model):
-                        reference_R, _ = response_logprobs(model, pack, temperature=config.temperature)
-                logprobs_R, entropy_R = response_logprobs(
-                    model,
-                    pack,
-                    temperature=config.temperature,
-                    entropy_gradient=objective.entropy_coef > 0,
-                )
-                loss, sums = policy_loss(
-                    objective,
-                    logprobs_R=logprobs_R,
-                    behaviour_R=torch.tensor([x for s in picked for x in s.behaviour_logprobs]),
-                    advantages_R=torch.tensor([s.advantage for s in picked for _ in s.response_ids]),
-                    weight_R=torch.cat([weights[i] for i in pack.samples]),
-                    entropy_R=entropy_R,
-                    reference_R=reference_R,
-                )
-                loss.backward()  # type: ignore[no-untyped-call]
-                totals["loss"] = totals.get("loss", 0.0) + float(loss.detach())
-                for name, value in sums.items():
-                    totals[name] = totals.get(name, 0.0) + float(value)
-            norm = torch.nn.utils.clip_grad_norm_(list(trainable_parameters(model)), config.max_grad_norm)
-            totals["grad_norm"] = totals.get("grad_norm", 0.0) + float(norm)
-            optimizer.step()
-            steps += 1
-    metrics = {k: v / max(steps, 1) for k, v in totals.items()}
+            loss, sums = policy_loss(
+                objective,
+                logprobs_R=logprobs_R,
+                behaviour_R=torch.tensor([x for s in picked for x in s.behaviour_logprobs]),
+                advantages_R=torch.tensor([s.advantage for s in picked for _ in s.response_ids]),
+                weight_R=torch.cat([weights[i] for i in pack.samples]),
+                entropy_R=entropy_R,
+                reference_R=reference_R,
+            )
+            loss.backward()  # type: ignore[no-untyped-call]
+            totals["loss"] = totals.get("loss", 0.0) + float(loss.detach())
+            for name, value in sums.items():
+                totals[name] = totals.get(name, 0.0) + float(value)
+            approx_kl += float(sums["approx_kl"])
+        computed += 1
+        if config.target_kl is not None and norms and approx_kl > config.target_kl:
+            break
+        norm = torch.nn.utils.clip_grad_norm_(list(trainable_parameters(model)), config.max_grad_norm)
+        if learning_rate is not None:
+            set_learning_rate(optimizer, learning_rate(len(norms)))
+        optimizer.step()
+        norms.append(float(norm))
+    optimizer.zero_grad(set_to_none=True)
+    metrics = {k: v / max(computed, 1) for k, v in totals.items()}
+    if norms:
+        metrics["grad_norm"] = sum(norms) / len(norms)
+    metrics["optimizer_steps"] = float(len(norms))
     metrics["samples"] = float(len(batch))
     metrics["response_tokens"] = float(sum(len(s.response_ids) for s in batch))
     metrics["trie_tokens"] = float(trie_tokens)
     metrics["plain_tokens"] = float(config.epochs * sum(len(s.prompt_ids) + len(s.response_ids) for s in batch))
     metrics["update_s"] = time.perf_counter() - started
     return metrics
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Set the learning rate of every parameter group."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
 
 
 def _deal(batch: Sequence[TokenSample], minibatches: int, generator: torch.Generator | None) -> list[list[TokenSample]]:
@@ -182,4 +204,4 @@ def _deal(batch: Sequence[TokenSample], minibatches: int, generator: torch.Gener
     return chunks
 
 
-__all__ = ["TokenSample", "UpdateConfig", "response_logprobs", "update_policy"]
+__all__ = ["TokenSample", "UpdateConfig", "response_logprobs", "set_learning_rate", "update_policy"]

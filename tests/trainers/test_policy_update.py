@@ -116,3 +116,25 @@ def test_an_adapter_comes_back_from_its_folder(tmp_path):
     assert mean_logprob(loaded, drawn) == pytest.approx(want, abs=1e-5)
     assert all(p.dtype == torch.float32 for p in trainable_parameters(loaded))
     assert (tmp_path / "adapter_config.json").exists()
+
+
+def test_a_policy_that_has_moved_too_far_learns_no_more_from_the_batch():
+    def steps(target_kl):
+        model = tiny_llama()
+        rates = []
+        metrics = update_policy(
+            model,
+            optimizer_of(model),
+            batch_of(draw(model), lambda s: 1.0 if s.ids[0] % 2 else -1.0),
+            UpdateConfig(minibatches=3, epochs=2, target_kl=target_kl),
+            learning_rate=lambda step: rates.append(step) or 0.05,
+        )
+        assert rates == list(range(len(rates)))
+        assert metrics["optimizer_steps"] == len(rates)
+        return len(rates), metrics["approx_kl"]
+
+    made, moved = steps(None)
+    assert made > 2
+    assert moved > 1e-3
+    assert steps(1e-6)[0] == 1
+    assert steps(1e9)[0] == made
