@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -52,9 +53,9 @@ class Website(App):
         self._templates.globals.update(app_name=self.name, brand=self.brand)
         self._asgi = Starlette(routes=self.routes(), exception_handlers={HTTPException: self._error_page})
 
+    @abstractmethod
     def routes(self) -> Sequence[BaseRoute]:
         """Return the application's routes."""
-        raise NotImplementedError
 
     def asgi(self) -> Starlette:
         """Return the ASGI application; its handlers read the episode's database from `request.state.db`."""

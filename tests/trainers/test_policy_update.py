@@ -121,13 +121,18 @@ def test_an_adapter_comes_back_from_its_folder(tmp_path):
 def test_a_policy_that_has_moved_too_far_learns_no_more_from_the_batch():
     def steps(target_kl):
         model = tiny_llama()
-        rates = []
+        rates: list[int] = []
+
+        def learning_rate(step: int) -> float:
+            rates.append(step)
+            return 0.05
+
         metrics = update_policy(
             model,
             optimizer_of(model),
             batch_of(draw(model), lambda s: 1.0 if s.ids[0] % 2 else -1.0),
             UpdateConfig(minibatches=3, epochs=2, target_kl=target_kl),
-            learning_rate=lambda step: rates.append(step) or 0.05,
+            learning_rate=learning_rate,
         )
         assert rates == list(range(len(rates)))
         assert metrics["optimizer_steps"] == len(rates)
