@@ -116,7 +116,8 @@ class Fleet:
             except BrowserCrashedError:
                 if last_try:
                     raise
-                self._drop(browser)  # one that was killed a moment ago still passes for connected
+                if not await _is_alive(browser):  # killed a moment ago, it still passes for connected
+                    self._drop(browser)
             else:
                 self._lent.add(session)
                 return session
@@ -236,6 +237,20 @@ class Fleet:
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+async def _is_alive(browser: Browser) -> bool:
+    """Ask the browser itself: a page that fails to open must not cost the others theirs."""
+    from playwright.async_api import Error
+
+    try:
+        async with asyncio.timeout(CLOSE_DEADLINE_S):
+            session = await browser.new_browser_cdp_session()
+            await session.send("Browser.getVersion")
+            await session.detach()
+    except (Error, TimeoutError):
+        return False
+    return True
 
 
 async def _close_browser(browser: Browser) -> None:

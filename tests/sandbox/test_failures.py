@@ -15,6 +15,7 @@ from milepost.sandbox import page as page_module
 from milepost.sandbox.browser_thread import BrowserThread
 from milepost.sandbox.errors import BrowserCrashedError, FailureKind, PageHungError, SandboxError
 from milepost.sandbox.fleet import Fleet
+from milepost.sandbox.page import PageSession
 
 pytestmark = pytest.mark.browser
 
@@ -92,6 +93,25 @@ def test_a_dead_browser_that_passes_for_connected_is_replaced(computer, monkeypa
     for pid in chromium_children(os.getpid()):
         os.kill(pid, signal.SIGKILL)
     assert computer("<title>Next</title>").look().title == "Next"
+
+
+def test_a_page_that_fails_to_open_does_not_cost_the_others_their_browser(computer, monkeypatch):
+    it = computer("<title>Other</title>")
+    fleet = it.run(_fleet())
+    launches, create = fleet.launches, PageSession.create
+    failures = [BrowserCrashedError("the page's process crashed")]
+
+    async def create_at_the_second_try(*arguments):
+        if failures:
+            raise failures.pop()
+        return await create(*arguments)
+
+    monkeypatch.setattr(PageSession, "create", create_at_the_second_try)
+    monkeypatch.setattr(fleet, "_idle", type(fleet._idle)())
+    assert computer("<title>Next</title>").look().title == "Next"
+    assert not failures
+    assert fleet.launches == launches
+    assert it.look().title == "Other"
 
 
 async def _fleet():
