@@ -11,6 +11,7 @@ Deviations from Shao et al. 2024 (GRPO):
 3. Old log-probabilities are those of the sampler, stored with each token, not recomputed.
 4. Negative advantages are multiplied by `negative_scale`, by default 0.5: at full weight a 135 M model lost action
    verbs, in one run that had another learning rate too (docs/decisions.md). 1 is the plain objective.
+5. An iteration's remaining minibatches are left once the policy is `target_kl` away from the sampler.
 """
 
 from __future__ import annotations

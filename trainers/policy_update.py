@@ -168,7 +168,7 @@ def update_policy(
             break
         norm = torch.nn.utils.clip_grad_norm_(list(trainable_parameters(model)), config.max_grad_norm)
         if learning_rate is not None:
-            set_learning_rate(optimizer, learning_rate(len(norms)))
+            _set_learning_rate(optimizer, learning_rate(len(norms)))
         optimizer.step()
         norms.append(float(norm))
     optimizer.zero_grad(set_to_none=True)
@@ -184,7 +184,7 @@ def update_policy(
     return metrics
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+def _set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
     """Set the learning rate of every parameter group."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
@@ -204,4 +204,4 @@ def _deal(batch: Sequence[TokenSample], minibatches: int, generator: torch.Gener
     return chunks
 
 
-__all__ = ["TokenSample", "UpdateConfig", "response_logprobs", "set_learning_rate", "update_policy"]
+__all__ = ["TokenSample", "UpdateConfig", "response_logprobs", "update_policy"]
