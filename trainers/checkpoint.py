@@ -33,6 +33,8 @@ class TrainingState:
         iteration: finished GRPO iterations; 0 after the warm start.
         updates: optimiser steps of GRPO so far.
         elapsed_s: wall time spent so far, in all processes together.
+        began_s: of it, what was spent before the first iteration.
+        closing_s: seconds that the evaluation and the example at the end are expected to take.
         entropy_coef: current weight of the entropy bonus.
         solved: iterations in a row at or above the success at which the run may stop.
         sampler: state of the group sampler.
@@ -42,6 +44,8 @@ class TrainingState:
     iteration: int
     updates: int
     elapsed_s: float
+    began_s: float
+    closing_s: float
     entropy_coef: float
     solved: int
     sampler: dict[str, Any]

@@ -60,6 +60,8 @@ class GRPOConfig(_Section):
         learning_rate: AdamW learning rate of the adapter.
         warmup_updates: optimiser steps over which the learning rate rises to it; Adam's first steps are all sign and
             would undo the warm start at full size.
+        decay_from: the share of the run (iterations or time, whichever is further) after which the learning rate falls,
+            to a tenth at the end; 1 never. The last large steps otherwise decide what the run ends with.
         target_kl: an iteration's remaining minibatches are left when the policy has moved further than this from the
             sampler (k3, nats a token); None never does.
         minibatches: optimiser steps per iteration.
@@ -92,6 +94,7 @@ class GRPOConfig(_Section):
     max_new_tokens: int = Field(default=24, ge=1)
     learning_rate: float = Field(default=1e-4, gt=0)
     warmup_updates: int = Field(default=12, ge=0)
+    decay_from: float = Field(default=0.5, ge=0, le=1)
     target_kl: float | None = Field(default=0.05, gt=0)
     minibatches: int = Field(default=2, ge=1)
     clip_low: float = Field(default=0.2, gt=0, lt=1)

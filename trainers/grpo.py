@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,10 @@ from .policy_update import TokenSample, UpdateConfig, update_policy
 from .progress import TrainingProgress
 from .report import build_report
 from .run_folder import RunFolder
+from .schedule import TimeBudget, scheduled
 from .sft import collect_demonstrations, train_on_demonstrations
 
-TIME_MARGIN = 1.15  # successful episodes are longer, so iterations and evaluations take longer as the agent learns
-REPORT_S = 2.0
+FINAL_LEARNING_RATE = 0.1  # of the highest
 MAY_CHANGE = ("iterations", "time_budget_s", "concurrency", "run")
 """Settings in which a resumed run may differ from how it began."""
 
@@ -64,18 +64,6 @@ class TrainingResult:
     elapsed_s: float
     run: Path
     report: Path
-
-
-@dataclass(slots=True)
-class Clock:
-    """Wall time of a run over all its processes, in seconds."""
-
-    before_s: float
-    started: float = field(default_factory=time.monotonic)
-
-    def elapsed_s(self) -> float:
-        """Return the seconds spent so far."""
-        return self.before_s + time.monotonic() - self.started
 
 
 def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
@@ -98,7 +86,9 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
         )
         sampler = GroupSampler(tasks, np.random.default_rng(config.seed), held_out_seeds=config.evaluation_seeds)
         generator = torch.Generator().manual_seed(config.seed)
-        clock = Clock(folder.wall_s if state is None else state.elapsed_s)
+        clock = TimeBudget(limit_s=config.time_budget_s, before_s=folder.wall_s)
+        if state is not None:
+            clock.before_s, clock.began_s, clock.closing_s = state.elapsed_s, state.began_s, state.closing_s
         engine = HFEngine(model)
         run = _Run(config, tasks, folder, progress, pool, clock, engine, tokenizer, generator)
         metrics.truncate_after(-1 if state is None else state.iteration)
@@ -106,15 +96,19 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
 
         if state is None:
             first: dict[str, float] = {}
-            first["time/evaluate_s"] = run.evaluate("untrained")
-            run.example("early", "before training")
+            first["time/evaluate_s"] = evaluate_s = run.evaluate("untrained")
+            example_s = run.example("early", "before training")
             first["time/warm_start_s"] = run.warm_start(model, sampler)
             if config.warm_start.demonstrations:
-                first["time/evaluate_s"] += run.evaluate("warm_start")
+                evaluate_s = run.evaluate("warm_start")
+                first["time/evaluate_s"] += evaluate_s
+            clock.closing_s = evaluate_s + example_s
             metrics.log(0, first)
+            clock.began_s = clock.elapsed_s()
             state = TrainingState(
-                iteration=0, updates=0, elapsed_s=clock.elapsed_s(), entropy_coef=config.entropy_coef, solved=0,
-                sampler=sampler.state(), generator=generator_state(generator),
+                iteration=0, updates=0, elapsed_s=clock.began_s, began_s=clock.began_s, closing_s=clock.closing_s,
+                entropy_coef=config.entropy_coef, solved=0, sampler=sampler.state(),
+                generator=generator_state(generator),
             )  # fmt: skip
             save_checkpoint(folder.checkpoints_dir, model, optimizer, state)
             folder.mark("running", wall_s=clock.elapsed_s())
@@ -126,7 +120,7 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
 
         iteration, updates, entropy_coef, solved = state.iteration, state.updates, state.entropy_coef, state.solved
         iteration_s = 0.0
-        while iteration < config.iterations and solved < config.solved_for and run.time_for(iteration_s):
+        while iteration < config.iterations and solved < config.solved_for and clock.allows(iteration_s):
             iteration += 1
             started = time.monotonic()
             trajectories, replaced, times = run.sample_groups(sampler, iteration, updates)
@@ -135,9 +129,10 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
             update: dict[str, float] = {}
             if batch:
                 progress.phase("update")
+                done = max((iteration - 1) / config.iterations, clock.spent())
                 update = update_policy(
                     model, optimizer, batch, _update_config(config, entropy_coef), generator=generator,
-                    learning_rate=partial(_learning_rate, config, updates),
+                    learning_rate=partial(_learning_rate, config, updates, done),
                 )  # fmt: skip
                 updates += int(update["optimizer_steps"])
                 engine.weights_changed()
@@ -152,8 +147,9 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
             values["train/entropy_coef"] = entropy_coef
             metrics.log(iteration, values)
             state = TrainingState(
-                iteration=iteration, updates=updates, elapsed_s=clock.elapsed_s(), entropy_coef=entropy_coef,
-                solved=solved, sampler=sampler.state(), generator=generator_state(generator),
+                iteration=iteration, updates=updates, elapsed_s=clock.elapsed_s(), began_s=clock.began_s,
+                closing_s=clock.closing_s, entropy_coef=entropy_coef, solved=solved, sampler=sampler.state(),
+                generator=generator_state(generator),
             )  # fmt: skip
             save_checkpoint(folder.checkpoints_dir, model, optimizer, state)
             folder.mark("running", wall_s=clock.elapsed_s())
@@ -183,12 +179,10 @@ class _Run:
     folder: RunFolder
     progress: TrainingProgress
     pool: EnvPool
-    clock: Clock
+    clock: TimeBudget
     engine: HFEngine
     tokenizer: Any
     generator: torch.Generator
-    last_evaluation_s: float = 0.0
-    last_example_s: float = 0.0
 
     def policy(self, temperature: float) -> LanguageModelPolicy:
         return LanguageModelPolicy(
@@ -198,12 +192,6 @@ class _Run:
             temperature=temperature,
             max_new_tokens=self.config.max_new_tokens,
         )
-
-    def time_for(self, iteration_s: float) -> bool:
-        """Return whether one more iteration and what comes after the last one fit into the time budget."""
-        budget = self.config.time_budget_s
-        ahead_s = iteration_s + self.last_evaluation_s + self.last_example_s + REPORT_S
-        return budget is None or self.clock.elapsed_s() + TIME_MARGIN * ahead_s < budget
 
     def evaluate(self, stage: Stage) -> float:
         """Evaluate greedily on the held-out seeds and write the result down; return the seconds it took."""
@@ -222,17 +210,17 @@ class _Run:
             on_episode=lambda done, _: self.progress.advance_within(done, total),
         )
         write_evaluation(self.folder, stage, _by_label(result))
-        self.last_evaluation_s = time.monotonic() - started
+        evaluate_s = time.monotonic() - started
         rates = ", ".join(f"{task_label(t)} {s.success_rate:.0%}" for t, s in result.tasks.items())
         self.progress.message(f"held-out success, {stage.replace('_', ' ')}: {result.success_rate:.1%} ({rates})")
-        return self.last_evaluation_s
+        return evaluate_s
 
-    def example(self, label: Any, when: str) -> None:
-        """Record the report's example: the first held-out seed of the first task."""
+    def example(self, label: Any, when: str) -> float:
+        """Record the report's example, the first held-out seed of the first task; return the seconds it took."""
         started = time.monotonic()
         spec = EpisodeSpec(task=self.tasks[0], seed=HELD_OUT_SEED)
         record_example(self.folder, label, spec, self.policy(0.0), when=when)
-        self.last_example_s = time.monotonic() - started
+        return time.monotonic() - started
 
     def warm_start(self, model: Any, sampler: GroupSampler) -> float:
         """Fit the adapter to a few oracle demonstrations; return the seconds it took."""
@@ -313,11 +301,6 @@ def to_token_samples(
     ]
 
 
-def warmed_up(learning_rate: float, updates: int, warmup_updates: int) -> float:
-    """Return the learning rate after `updates` optimiser steps of a linear warm-up over `warmup_updates`."""
-    return learning_rate * min(1.0, (updates + 1) / (warmup_updates + 1))
-
-
 def adapt_entropy_coef(coef: float, entropy: float, target: float, *, rate: float = 0.5, most: float = 0.05) -> float:
     """Return the next entropy weight: it grows while the policy's entropy is below the target and shrinks above it.
 
@@ -385,8 +368,11 @@ def _fresh_adapter(base: Any, config: GRPOConfig) -> Any:
     return add_lora(base, rank=config.lora.rank, alpha=config.lora.alpha, seed=config.seed)
 
 
-def _learning_rate(config: GRPOConfig, updates: int, steps: int) -> float:
-    return warmed_up(config.learning_rate, updates + steps, config.warmup_updates)
+def _learning_rate(config: GRPOConfig, updates: int, progress: float, steps: int) -> float:
+    return scheduled(
+        config.learning_rate, step=updates + steps, warmup_steps=config.warmup_updates, progress=progress,
+        decay_from=config.decay_from, final_fraction=FINAL_LEARNING_RATE,
+    )  # fmt: skip
 
 
 def _update_config(config: GRPOConfig, entropy_coef: float) -> UpdateConfig:

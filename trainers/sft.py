@@ -19,6 +19,7 @@ from ..agents.rollout import EnvPool, EpisodeSpec, run_episodes
 from ..sandbox.errors import TaskError
 from .config import WarmStartConfig
 from .policy_update import response_logprobs
+from .schedule import scheduled
 from .trie import make_packs
 
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
@@ -94,7 +95,10 @@ def train_on_demonstrations(
             tokens = sum(len(response) for _, response in pairs)
             done = len(losses)
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * min(1.0, (done + 1) / 3) * (1.0 - 0.8 * done / total)
+                group["lr"] = scheduled(
+                    config.learning_rate, step=done, warmup_steps=2, progress=done / total, decay_from=0.0,
+                    final_fraction=0.2,
+                )  # fmt: skip
             optimizer.zero_grad(set_to_none=True)
             loss_value = 0.0
             for pack in make_packs(pairs, max_tokens=pack_tokens):

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from milepost.agents.models import resolve_model
 from milepost.agents.records import StepRecord, Trajectory
-from milepost.trainers.grpo import adapt_entropy_coef, to_token_samples, warmed_up
+from milepost.trainers.grpo import adapt_entropy_coef, to_token_samples
 
 
 def test_only_steps_with_something_to_teach_are_trained_on():
@@ -29,11 +29,6 @@ def test_only_steps_with_something_to_teach_are_trained_on():
     samples = to_token_samples([trajectory], [[2.0, 0.0, None, -1.0]], negative_scale=0.5)
     assert [s.advantage for s in samples] == [2.0, -0.5]
     assert samples[0].behaviour_logprobs == (-0.5,)
-
-
-def test_learning_rate_rises_to_its_value():
-    rates = [warmed_up(1e-4, updates, 3) for updates in range(6)]
-    assert rates == pytest.approx([2.5e-5, 5e-5, 7.5e-5, 1e-4, 1e-4, 1e-4])
 
 
 def test_entropy_weight_follows_the_gap_and_stays_in_bounds():
