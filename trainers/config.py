@@ -76,7 +76,7 @@ class GRPOConfig(_Section):
         evaluation_seeds: held-out seeds per task; 0 skips the evaluations.
         solved_at: stop early when the training success rate reaches this in `solved_for` iterations in a row.
         solved_for: see `solved_at`.
-        precision: arithmetic of the model.
+        precision: arithmetic of the model; `auto` is the one this machine is fast in, bfloat16 or float32.
     """
 
     tasks: tuple[str, ...] = Field(min_length=1)
@@ -109,7 +109,7 @@ class GRPOConfig(_Section):
     evaluation_seeds: int = Field(default=64, ge=0)
     solved_at: float = Field(default=0.97, gt=0)
     solved_for: int = Field(default=2, ge=1)
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
     lora: LoraConfig = LoraConfig()
     warm_start: WarmStartConfig = WarmStartConfig()
 

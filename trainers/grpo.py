@@ -32,6 +32,7 @@ from ..agents.evaluate import HELD_OUT_SEED, EvaluationResult, evaluate_policy
 from ..agents.loading import load_model
 from ..agents.lora import add_lora, load_lora, trainable_parameters
 from ..agents.policies import LanguageModelPolicy
+from ..agents.precision import resolve_precision
 from ..agents.records import Trajectory
 from ..agents.rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
 from ..envs.registration import env_id_of, task_for
@@ -77,7 +78,9 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
     with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
         progress.start(total_iterations=config.iterations, time_budget_s=config.time_budget_s)
         progress.phase("loading the model")
-        base, tokenizer = load_model(config.model, dtype=getattr(torch, config.precision))
+        dtype = resolve_precision(config.precision)
+        base, tokenizer = load_model(config.model, dtype=dtype)
+        progress.message(f"{config.model} in {str(dtype).removeprefix('torch.')}")
         saved = checkpoints(folder.checkpoints_dir)
         state = read_state(saved[-1]) if saved else None
         model = load_lora(base, saved[-1] / "adapter") if saved else _fresh_adapter(base, config)
