@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from .devtools import DevToolsError
 from .errors import BrowserCrashedError, MilepostError, PageHungError, SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from playwright.async_api import CDPSession
+    from .devtools import DevToolsSession, Handler
 
 CALL_DEADLINE_S = 10.0
-GONE = ("has been closed", "Target crashed", "Connection closed", "Target closed", "detached", "Browser closed")
+GONE = ("Target crashed", "Session with given id not found", "Target closed")
+REPLACED = ("Inspected target navigated", "Cannot find context", "context was destroyed", "uniqueContextId not found")
 
 
 class ContextGoneError(MilepostError):
@@ -27,27 +27,24 @@ class Channel:
         dead: resolved with the reason once the page or its browser has died; no call outlasts it.
     """
 
-    def __init__(self, session: CDPSession) -> None:
+    def __init__(self, session: DevToolsSession) -> None:
         self._session = session
-        self.dead: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.dead = session.lost
 
-    def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
+    def on(self, event: str, handler: Handler) -> None:
         """Call `handler` with the parameters of each `event`."""
         self._session.on(event, handler)
 
     def kill(self, reason: str) -> None:
         """Mark the page as dead and fail what is waiting on it."""
-        if not self.dead.done():
-            self.dead.set_result(reason)
+        self._session.lose(reason)
 
-    def start(self, method: str, **parameters: Any) -> asyncio.Task[dict[str, Any]]:
+    def start(self, method: str, **parameters: Any) -> asyncio.Future[dict[str, Any]]:
         """Send a command without waiting; commands started in a row reach the page in that order."""
-        call = asyncio.ensure_future(self._session.send(method, parameters))
-        call.add_done_callback(_seen)
-        return call
+        return self._session.start(method, parameters)
 
     async def finish(
-        self, call: asyncio.Task[dict[str, Any]], method: str, *, timeout_s: float = CALL_DEADLINE_S
+        self, call: asyncio.Future[dict[str, Any]], method: str, *, timeout_s: float = CALL_DEADLINE_S
     ) -> dict[str, Any]:
         """Wait for a started command.
 
@@ -60,17 +57,15 @@ class Channel:
         await self.until(call, what=method, timeout_s=timeout_s)
         try:
             return call.result()
-        except Exception as error:
+        except ConnectionError as error:
+            raise BrowserCrashedError(f"the browser died while answering {method}: {error}") from error
+        except DevToolsError as error:
             text = str(error)
             if any(mark in text for mark in GONE):
-                raise BrowserCrashedError(
-                    f"the browser died while answering {method}: {text.splitlines()[0]}"
-                ) from error
-            if (
-                "context" in text and ("destroyed" in text or "Cannot find" in text)
-            ) or "Inspected target navigated" in text:
+                raise BrowserCrashedError(f"the page died while answering {method}: {text}") from error
+            if any(mark in text for mark in REPLACED):
                 raise ContextGoneError(text) from error
-            raise SandboxError(f"the browser refused {method}: {text.splitlines()[0]}") from error
+            raise SandboxError(f"the browser refused {method}: {text}") from error
 
     async def send(self, method: str, *, timeout_s: float = CALL_DEADLINE_S, **parameters: Any) -> dict[str, Any]:
         """Send a command and wait for its answer; raises like `finish`."""
@@ -93,11 +88,6 @@ class Channel:
         raise PageHungError(
             f"the page did not answer {what} within {timeout_s:g} s; a script of it may be in an endless loop"
         )
-
-
-def _seen(call: asyncio.Task[dict[str, Any]]) -> None:
-    if not call.cancelled():
-        call.exception()  # a call that nobody waits for any more may fail unheard
 
 
 __all__ = ["CALL_DEADLINE_S", "Channel", "ContextGoneError"]

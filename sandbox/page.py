@@ -30,6 +30,7 @@ import orjson
 from .channel import Channel, ContextGoneError
 from .errors import ActionError, BrowserCrashedError, PageHungError, SandboxError
 from .events import Event
+from .frames import Frames
 from .page_journal import BINDING, PageJournal
 from .settle import MAX_ROUNDS, WORLD, PageClock
 from .snapshot import Element
@@ -37,6 +38,7 @@ from .snapshot import Element
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
 
+    from .devtools import DevTools
     from .workspace import Workspace
 
 VIEWPORT = (1280, 720)
@@ -44,8 +46,6 @@ START_MS = 1_768_467_600_000  # 2026-01-15T09:00:00Z
 SETTLE_MS = 50.0
 MAX_ELEMENTS = 1_000
 INPUT_DEADLINE_S = 10.0
-SCREENSHOT_TRIES = 3
-SCREENSHOT_DEADLINE_S = 3.0
 SET_TYPES = frozenset({"date", "time", "month", "week", "datetime-local", "color", "range"})
 
 
@@ -76,14 +76,17 @@ class PageSession:
         broken: why it must not be used again, or None.
     """
 
-    def __init__(self, context: BrowserContext, page: Page, channel: Channel, frame_id: str) -> None:
+    def __init__(
+        self, context: BrowserContext, page: Page, channel: Channel, frame_id: str, frame_lock: asyncio.Lock
+    ) -> None:
         self.born = time.monotonic()
         self.episodes = 0
         self.broken: str | None = None
         self._context = context
         self._page = page
         self._channel = channel
-        self._clock = PageClock(channel, frame_id)
+        self._frames = Frames(channel, frame_lock)
+        self._clock = PageClock(channel, frame_id, self._frames)
         self._journal = PageJournal(channel, page, frame_id, lambda context_id: context_id in self._contexts)
         self._contexts: set[int] = set()
         self._allowed: frozenset[str] = frozenset()
@@ -97,17 +100,27 @@ class PageSession:
         page.on("close", lambda _: channel.kill("the page was closed or its browser died"))
 
     @classmethod
-    async def create(cls, context: BrowserContext, warm_url: str) -> PageSession:
+    async def create(cls, context: BrowserContext, context_id: str, devtools: DevTools, warm_url: str) -> PageSession:
         """Make the one page of a fresh context and its process (called by the fleet).
 
         Args:
             context: an empty context.
+            context_id: what DevTools calls it.
+            devtools: the connection to its browser.
             warm_url: an address of the site that the episodes will be on, so that they find its process running.
         """
-        page = await context.new_page()
-        channel = Channel(await context.new_cdp_session(page))
+        async with context.expect_page() as adopted:
+            target = await devtools.start(
+                "Target.createTarget",
+                {
+                    "url": "about:blank", "browserContextId": context_id, "enableBeginFrameControl": True,
+                    "width": VIEWPORT[0], "height": VIEWPORT[1],
+                },
+            )  # fmt: skip
+        page = await adopted.value
+        channel = Channel(await devtools.attach(target["targetId"]))
         tree = await channel.send("Page.getFrameTree")
-        session = cls(context, page, channel, tree["frameTree"]["frame"]["id"])
+        session = cls(context, page, channel, tree["frameTree"]["frame"]["id"], devtools.frames)
         context.on("page", session._on_page)
         await asyncio.gather(
             channel.send("Page.enable"),
@@ -286,17 +299,8 @@ class PageSession:
 
     async def screenshot(self) -> bytes:
         """Return the viewport as PNG."""
-        import base64
-
         with self._typed():
-            call = self._channel.start("Page.captureScreenshot", format="png")
-            for attempt in range(SCREENSHOT_TRIES):
-                await asyncio.wait((call,), timeout=SCREENSHOT_DEADLINE_S)
-                if call.done() or attempt == SCREENSHOT_TRIES - 1:
-                    break
-                await self._clock.warm()  # a process that began with this episode has not drawn yet
-            answer = await self._channel.finish(call, "a screenshot")
-        return base64.b64decode(answer["data"])
+            return await self._frames.picture()
 
     async def clear(self) -> None:
         """End the episode: an empty page, no cookies, no window name, no history (called by the fleet).
@@ -419,7 +423,7 @@ class PageSession:
         for call in calls:
             await self._channel.finish(call, "a click", timeout_s=INPUT_DEADLINE_S)
 
-    def _mouse(self, kind: str, x: float, y: float, button: str, count: int) -> asyncio.Task[dict[str, Any]]:
+    def _mouse(self, kind: str, x: float, y: float, button: str, count: int) -> asyncio.Future[dict[str, Any]]:
         return self._channel.start("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=count)
 
     async def _key(self, keys: str) -> None:

@@ -20,11 +20,11 @@ Findings behind the shape of this (Chromium 156; see also the tests):
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 from .channel import CALL_DEADLINE_S, Channel, ContextGoneError
 from .errors import PageHungError
+from .frames import Frames
 
 WORLD = "milepost"
 LOAD_DEADLINE_S = 15.0
@@ -33,7 +33,6 @@ LOAD_SLICE_MS = 0.001
 LONGEST_SLICE_MS = 10.0
 COMMIT_PATIENCE_S = 0.5
 FRAMES = 2
-FRAME_DEADLINE_S = 2.0
 WARM_MS = 4 * 3_600_000.0  # costs real time in proportion: a month took a second a page
 MAX_ROUNDS = 8  # a page that navigates on and on is looked at as it is then
 
@@ -46,7 +45,7 @@ class PageClock:
         navigating: a navigation of the main frame has been asked for or is loading.
     """
 
-    def __init__(self, channel: Channel, frame_id: str) -> None:
+    def __init__(self, channel: Channel, frame_id: str, frames: Frames) -> None:
         self.context_id: int | None = None
         self.navigating = False
         self._committed = False
@@ -54,6 +53,7 @@ class PageClock:
         self._fresh = False  # a new document focuses, observes and paints with its first frames: none so far
         self._channel = channel
         self._frame_id = frame_id
+        self._frames = frames
         self._expired = asyncio.Event()
         self._changed = asyncio.Event()
         channel.on("Emulation.virtualTimeBudgetExpired", lambda _: self._expired.set())
@@ -104,9 +104,9 @@ class PageClock:
         await self._load(asyncio.get_running_loop().time() + LOAD_DEADLINE_S)
 
     async def _run_frames(self, count: int) -> None:
-        """Let animation frames run; a page that draws nothing within FRAME_DEADLINE_S seconds is let off."""
-        with contextlib.suppress(ContextGoneError, PageHungError):
-            await self.evaluate(f"milepostPage.frames({count})", timeout_s=FRAME_DEADLINE_S)
+        for _ in range(count):
+            if not self.navigating:
+                await self._frames.draw()
 
     async def _load(self, deadline: float) -> None:
         """Feed the navigation under way until it has ended, with so little time that its clock hardly shows it."""
@@ -146,7 +146,7 @@ class PageClock:
         """
         return await self._finish(self.start(expression), timeout_s=timeout_s)
 
-    def start(self, expression: str) -> asyncio.Task[dict[str, Any]]:
+    def start(self, expression: str) -> asyncio.Future[dict[str, Any]]:
         """Start an evaluation without waiting for it."""
         if self.context_id is None:
             raise ContextGoneError("the page has no document yet")
@@ -158,7 +158,7 @@ class PageClock:
             awaitPromise=True,
         )
 
-    async def _finish(self, call: asyncio.Task[dict[str, Any]], *, timeout_s: float = CALL_DEADLINE_S) -> Any:
+    async def _finish(self, call: asyncio.Future[dict[str, Any]], *, timeout_s: float = CALL_DEADLINE_S) -> Any:
         """Wait for a started evaluation and return its JSON value; raises like `evaluate`."""
         answer = await self._channel.finish(call, "an evaluation", timeout_s=timeout_s)
         details = answer.get("exceptionDetails")
