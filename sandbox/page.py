@@ -31,6 +31,7 @@ from .channel import Channel, ContextGoneError
 from .errors import ActionError, BrowserCrashedError, PageHungError, SandboxError
 from .events import Event
 from .page_journal import BINDING, PageJournal
+from .page_scripts import isolated_world_script
 from .settle import MAX_ROUNDS, WORLD, PageClock
 from .snapshot import Element
 
@@ -113,7 +114,7 @@ class PageSession:
             channel.send("Page.enable"),
             channel.send("Network.enable"),
             channel.send("Runtime.addBinding", name=BINDING, executionContextName=WORLD),
-            channel.send("Page.addScriptToEvaluateOnNewDocument", source=_script("page_snapshot.js"), worldName=WORLD),
+            channel.send("Page.addScriptToEvaluateOnNewDocument", source=isolated_world_script(), worldName=WORLD),
             channel.send("Runtime.enable"),
             channel.send("Emulation.setVirtualTimePolicy", policy="pause"),
         )
