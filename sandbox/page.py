@@ -32,6 +32,7 @@ from .errors import ActionError, BrowserCrashedError, PageHungError, SandboxErro
 from .events import Event
 from .frames import Frames
 from .page_journal import BINDING, PageJournal
+from .page_scripts import isolated_world_script
 from .settle import MAX_ROUNDS, WORLD, PageClock
 from .snapshot import Element
 
@@ -126,7 +127,7 @@ class PageSession:
             channel.send("Page.enable"),
             channel.send("Network.enable"),
             channel.send("Runtime.addBinding", name=BINDING, executionContextName=WORLD),
-            channel.send("Page.addScriptToEvaluateOnNewDocument", source=_script("page_snapshot.js"), worldName=WORLD),
+            channel.send("Page.addScriptToEvaluateOnNewDocument", source=isolated_world_script(), worldName=WORLD),
             channel.send("Runtime.enable"),
             channel.send("Emulation.setVirtualTimePolicy", policy="pause"),
         )
