@@ -20,6 +20,10 @@ class ContextGoneError(MilepostError):
     """The document that a call was meant for has been replaced; internal to the sandbox, never seen outside."""
 
 
+class DialogOpenError(MilepostError):
+    """A dialog has opened, and the page stands still until it is answered; internal to the sandbox."""
+
+
 class Channel:
     """Sends DevTools commands to one page.
 
@@ -30,14 +34,28 @@ class Channel:
     def __init__(self, session: DevToolsSession) -> None:
         self._session = session
         self.dead = session.lost
+        self._held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on(self, event: str, handler: Handler) -> None:
         """Call `handler` with the parameters of each `event`."""
         self._session.on(event, handler)
 
+    def off(self, event: str, handler: Handler) -> None:
+        """End an `on`."""
+        self._session.off(event, handler)
+
     def kill(self, reason: str) -> None:
         """Mark the page as dead and fail what is waiting on it."""
         self._session.lose(reason)
+
+    def hold(self) -> None:
+        """Give up what is waiting, with DialogOpenError: the page answers nothing until `release`."""
+        if not self._held.done():
+            self._held.set_result(None)
+
+    def release(self) -> None:
+        """End a `hold`."""
+        self._held = asyncio.get_running_loop().create_future()
 
     def start(self, method: str, **parameters: Any) -> asyncio.Future[dict[str, Any]]:
         """Send a command without waiting; commands started in a row reach the page in that order."""
@@ -52,6 +70,7 @@ class Channel:
             PageHungError: no answer within `timeout_s` seconds.
             BrowserCrashedError: the page or its browser died.
             ContextGoneError: the document was replaced while the command ran.
+            DialogOpenError: a dialog holds the page.
             SandboxError: the browser refused the command.
         """
         await self.until(call, what=method, timeout_s=timeout_s)
@@ -77,11 +96,15 @@ class Channel:
         Raises:
             PageHungError: it was not done within `timeout_s` seconds.
             BrowserCrashedError: the page or its browser died first.
+            DialogOpenError: a dialog holds the page.
         """
         if not future.done():
-            await asyncio.wait((future, self.dead), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            awaited = (future, self.dead, self._held)
+            await asyncio.wait(awaited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if future.done():
             return
+        if self._held.done() and not self.dead.done():
+            raise DialogOpenError("a dialog is open")
         future.cancel()
         if self.dead.done():
             raise BrowserCrashedError(f"{self.dead.result()} (during {what})")
@@ -90,4 +113,4 @@ class Channel:
         )
 
 
-__all__ = ["CALL_DEADLINE_S", "Channel", "ContextGoneError"]
+__all__ = ["CALL_DEADLINE_S", "Channel", "ContextGoneError", "DialogOpenError"]

@@ -46,13 +46,17 @@ class DevToolsSession:
         """Call `handler` with the parameters of each `event` of this target."""
         self._handlers.setdefault(event, []).append(handler)
 
+    def off(self, event: str, handler: Handler) -> None:
+        """End an `on`."""
+        self._handlers[event].remove(handler)
+
     def start(self, method: str, parameters: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
         """Send a command; the future holds its result, DevToolsError, or ConnectionError."""
         return self._connection.start(method, parameters, session_id=self._id)
 
     def handle(self, method: str, parameters: dict[str, Any]) -> None:
         """Give an event to its handlers."""
-        for handler in self._handlers.get(method, ()):
+        for handler in tuple(self._handlers.get(method, ())):
             handler(parameters)
 
     def lose(self, reason: str) -> None:
@@ -66,10 +70,12 @@ class DevTools(asyncio.Protocol):
 
     Attributes:
         frames: held while a frame is drawn. Frames drawn at once for two pages bring Chromium down.
+        clipboard: held while the browser's one clipboard is used.
     """
 
     def __init__(self, url: str) -> None:
         self.frames = asyncio.Lock()
+        self.clipboard = asyncio.Lock()
         self._websocket = ClientProtocol(parse_uri(url), max_size=None)
         self._transport: asyncio.Transport | None = None
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -94,7 +100,9 @@ class DevTools(asyncio.Protocol):
         connection = cls(url)
         try:
             async with asyncio.timeout(CONNECT_DEADLINE_S):
-                await asyncio.get_running_loop().create_connection(lambda: connection, parts.hostname, parts.port)
+                await asyncio.get_running_loop().create_connection(
+                    lambda: connection, parts.hostname or "127.0.0.1", parts.port or 9222
+                )
                 await connection._opened
         except (OSError, TimeoutError) as error:
             connection.close()

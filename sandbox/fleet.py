@@ -158,6 +158,7 @@ class Fleet:
                     accept_downloads=True,
                 )
                 (context_id,) = await self._context_ids() - known
+                assert self._devtools is not None
             return await PageSession.create(context, context_id, self._devtools, AppServer.shared().warm_url)
         except (Error, ConnectionError, DevToolsError) as error:
             raise BrowserCrashedError(f"the browser could not open a page: {str(error).splitlines()[0]}") from error

@@ -37,8 +37,12 @@ class FrameTree:
         self._channel = channel
         self._frames = {main_id: _Frame(None, 0)}
         self._last_number = 0
+        self._numbers: dict[
+            int, int
+        ] = {}  # of every isolated world so far: a click may be told after its document went
         channel.on("Page.frameAttached", self._on_attached)
-        channel.on("Page.frameDetached", self._on_detached)
+        channel.on("Page.frameDetached", lambda event: self._forget(event["frameId"]))
+        channel.on("Page.frameNavigated", lambda event: self._forget(event["frame"]["id"], only_within=True))
         channel.on("Runtime.executionContextCreated", self._on_context)
         channel.on("Runtime.executionContextDestroyed", self._on_context_gone)
         channel.on("Runtime.executionContextsCleared", lambda _: self._on_cleared())
@@ -46,10 +50,11 @@ class FrameTree:
     def begin(self) -> None:
         """Start an episode: frames are numbered from 1 again."""
         self._last_number = 0
+        self._numbers = {f.context_id: f.number for f in self._frames.values() if f.context_id is not None}
 
     def number_of(self, context_id: int) -> int | None:
-        """Return the number of the frame whose isolated world this is; None if it is none of ours."""
-        return next((f.number for f in self._frames.values() if f.context_id == context_id), None)
+        """Return the number of the frame whose isolated world this is, or was; None if it is none of ours."""
+        return self._numbers.get(context_id)
 
     def children(self, parent_id: str) -> list[str]:
         """Return the ids of a frame's own frames that have a document, oldest first, at most MAX_FRAMES."""
@@ -136,18 +141,19 @@ class FrameTree:
         self._last_number += 1
         self._frames[event["frameId"]] = _Frame(event["parentFrameId"], self._last_number)
 
-    def _on_detached(self, event: dict[str, Any]) -> None:
-        gone = {event["frameId"]}
+    def _forget(self, frame_id: str, *, only_within: bool = False) -> None:
+        gone = {frame_id}
         while more := {i for i, f in self._frames.items() if f.parent_id in gone} - gone:
             gone |= more
-        for frame_id in gone - {self.main_id}:
-            self._frames.pop(frame_id, None)
+        for lost in gone - ({self.main_id, frame_id} if only_within else {self.main_id}):
+            self._frames.pop(lost, None)
 
     def _on_context(self, event: dict[str, Any]) -> None:
         context = event["context"]
         frame = self._frames.get(context["auxData"].get("frameId"))
         if frame is not None and context["name"] == WORLD:
             frame.context_id = context["id"]
+            self._numbers[context["id"]] = frame.number
             for other in self._frames.values():  # a new parent document has other elements
                 if other.parent_id == context["auxData"]["frameId"]:
                     other.owner_ref = None

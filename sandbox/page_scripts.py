@@ -7,12 +7,13 @@ binding that it reports to, and it writes nothing to the DOM. What the host may 
     html(limit)          the document's pruned HTML, at most `limit` characters
     selection()          the selected text
     checked(ref)         whether a checkbox, radio, switch or toggle button is on; None if it is none
-    node(ref)            the node itself, for commands that take an object of the page
+    node(ref), ref(node)  the node itself, for commands that take an object of the page, and back
     aim(ref, want)       scroll to an element, check that it can take the action, and say where to point
     grip(ref)            focus a field and select its content
     choose(ref, option)  set a select's option; put(ref, text) set a field that no keyboard text can fill
     scroll(direction, ref)  scroll the part around an element, or under the middle of the viewport
     frameBox(ref), covered(ref, x, y)  where a frame's content begins, and whether something lies over it at a point
+    copy(text)           put text onto the browser's clipboard; whether that was possible
     arm(), disarm()      open and close the window in which trusted input is the agent's own
     later(ms)            after that much virtual time: does the page wait for animation frames?
     frames(count)        after that many animation frames: does it wait for more?

@@ -25,8 +25,8 @@ from typing import Any
 from .channel import CALL_DEADLINE_S, Channel, ContextGoneError
 from .errors import PageHungError
 from .frames import Frames
+from .page_frames import WORLD, value_of
 
-WORLD = "milepost"
 LOAD_DEADLINE_S = 15.0
 FETCH_DEADLINE_S = 5.0
 LOAD_SLICE_MS = 0.001
@@ -99,6 +99,10 @@ class PageClock:
         """Send a fresh process' clock ahead of the real one, so that it draws frames when they are due."""
         await self._grant(WARM_MS)
 
+    async def tick(self) -> None:
+        """Grant next to nothing: tasks that are due run."""
+        await self._grant(LOAD_SLICE_MS)
+
     async def load(self) -> None:
         """Load the navigation under way to its end, and no more; raises like `settle`."""
         await self._load(asyncio.get_running_loop().time() + LOAD_DEADLINE_S)
@@ -161,11 +165,7 @@ class PageClock:
     async def _finish(self, call: asyncio.Future[dict[str, Any]], *, timeout_s: float = CALL_DEADLINE_S) -> Any:
         """Wait for a started evaluation and return its JSON value; raises like `evaluate`."""
         answer = await self._channel.finish(call, "an evaluation", timeout_s=timeout_s)
-        details = answer.get("exceptionDetails")
-        if details is not None:
-            text = details.get("exception", {}).get("description", details.get("text"))
-            raise RuntimeError(f"milepost's own page script failed: {text}")
-        return answer["result"].get("value")
+        return value_of(answer)
 
     async def _grant(self, budget_ms: float) -> None:
         self._expired.clear()
@@ -238,4 +238,4 @@ class PageClock:
         self.context_id = None
 
 
-__all__ = ["WORLD", "PageClock"]
+__all__ = ["PageClock"]
