@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .app_server import AppServer
+from .browser_flags import browser_arguments
 from .browser_thread import BrowserThread
 from .chromium import find_chromium
 from .devtools import DevTools, DevToolsError
@@ -28,50 +29,6 @@ MAX_EPISODES = 200
 """A context is replaced after this many episodes, so that what a page leaves behind cannot grow without end."""
 MAX_AGE_S = 2 * 3_600
 """And after this long: the clock of its process was sent WARM_MS ahead, and must stay ahead of the real one."""
-
-DISABLED_FEATURES = (
-    # After a click, timers would wait for the next frame, which is due in real time: no two runs would be alike.
-    "DeferRendererTasksAfterInput",
-    # The rest switches off what needs the network, or draws late; Chromium heeds only the last such list, so
-    # Playwright's own choices are repeated here.
-    "AvoidUnnecessaryBeforeUnloadCheckSync",
-    "DestroyProfileOnBrowserClose",
-    "HttpsFirstBalancedModeAutoEnable",
-    "HttpsUpgrades",
-    "MediaRouter",
-    "NetworkTimeServiceQuerying",
-    "OptimizationHints",
-    "PaintHolding",
-    "PreconnectToSearch",
-    "ThirdPartyStoragePartitioning",
-    "Translate",
-)
-ARGUMENTS = (
-    # Every name but *.localhost fails to resolve, so no page reaches anything but this machine; what the browser does
-    # on its own account is switched off as well.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE *.localhost",
-    "--disable-features=" + ",".join(DISABLED_FEATURES),
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-domain-reliability",
-    "--disable-sync",
-    "--no-pings",
-    "--no-first-run",
-    "--block-new-web-contents",
-    "--mute-audio",
-    "--hide-scrollbars",
-    "--force-color-profile=srgb",
-    "--font-render-hinting=none",
-    "--disable-lcd-text",
-    "--disable-gpu",
-    "--enable-automation",
-    "--remote-debugging-port=0",
-    "--run-all-compositor-stages-before-draw",
-    "--disable-new-content-rendering-timeout",
-    # WebRTC opens sockets of its own, past the resolver.
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-)
 
 
 class Fleet:
@@ -215,7 +172,7 @@ class Fleet:
                 return await self._playwright.chromium.launch(
                     executable_path=chromium.path,
                     headless=True,
-                    args=list(ARGUMENTS),
+                    args=list(browser_arguments(AppServer.shared().port)),
                     chromium_sandbox=os.geteuid() != 0 and os.environ.get("MILEPOST_CHROMIUM_SANDBOX") != "0",
                     # Ctrl-C belongs to whoever runs the episodes: they close the browser when they have finished.
                     handle_sigint=False,

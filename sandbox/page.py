@@ -136,7 +136,9 @@ class PageSession:
         with self._typed():
             tab = self._tab
             url = self._checked(url)
-            await tab.begin(url, start_ms=START_MS, seed=seed, workspace=downloads, dialogs=dialogs)
+            await tab.begin(
+                url, allowed=self._allowed, start_ms=START_MS, seed=seed, workspace=downloads, dialogs=dialogs
+            )
             if tab.journal.unreachable is not None:
                 raise SandboxError(f"the episode's first page {url} cannot be reached; is its server up?")
 
@@ -401,6 +403,7 @@ class PageSession:
                 await tab.settle(budget_ms)
                 await self._confine(tab)
                 refusals += tab.journal.take_refusals()
+                refusals += [f"{url!r} is refused: it is not one of this task's" for url in tab.guard.take_refused()]
                 popups, tab.popups = tab.popups, []
                 for url in popups:
                     try:
@@ -655,7 +658,14 @@ class PageSession:
         tab = await Tab.create(self._context, self._context_id, self._devtools, self._warm_url)
         self._tabs.append(tab)
         self._active = len(self._tabs) - 1
-        await tab.begin(url, start_ms=now_ms, seed=self._seed, workspace=self._workspace, dialogs=self._dialogs)
+        await tab.begin(
+            url,
+            allowed=self._allowed,
+            start_ms=now_ms,
+            seed=self._seed,
+            workspace=self._workspace,
+            dialogs=self._dialogs,
+        )
 
     async def _drop(self, place: int) -> None:
         from playwright.async_api import Error

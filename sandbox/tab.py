@@ -14,6 +14,7 @@ import orjson
 from .channel import Channel, ContextGoneError
 from .errors import ActionError, PageHungError
 from .frames import Frames
+from .navigation_guard import NavigationGuard
 from .page_frames import FRAME_REFS, WORLD, FrameTree
 from .page_journal import BINDING, PageJournal
 from .page_scripts import isolated_world_script
@@ -59,6 +60,7 @@ class Tab:
         frames: draws its frames.
         clock: grants it time.
         journal: its events.
+        guard: holds its navigations to the episode's hosts.
         dialog: the dialog that holds the page, if one does.
         dialogs: what happens to dialogs: "accept" at once, or "ask" the agent.
         popups: addresses that the page wanted to open in tabs of their own.
@@ -72,6 +74,7 @@ class Tab:
         self.frames = Frames(channel, frame_lock)
         self.clock = PageClock(channel, main_id, self.frames)
         self.journal = PageJournal(channel, page, self.tree)
+        self.guard = NavigationGuard(channel)
         self.dialog: DialogInfo | None = None
         self.dialogs: DialogPolicy = "accept"
         self.popups: list[str] = []
@@ -113,6 +116,7 @@ class Tab:
             channel.send("Runtime.addBinding", name=BINDING, executionContextName=WORLD),
             channel.send("Page.addScriptToEvaluateOnNewDocument", source=script, worldName=WORLD),
             channel.send("Runtime.enable"),
+            tab.guard.start(),
             channel.send("Emulation.setVirtualTimePolicy", policy="pause"),
         )
         await tab.navigate(warm_url)
@@ -121,7 +125,14 @@ class Tab:
         return tab
 
     async def begin(
-        self, url: str | None, *, start_ms: float, seed: int, workspace: Workspace | None, dialogs: DialogPolicy
+        self,
+        url: str | None,
+        *,
+        allowed: frozenset[str],
+        start_ms: float,
+        seed: int,
+        workspace: Workspace | None,
+        dialogs: DialogPolicy,
     ) -> None:
         """Start an episode, or a further tab of it, at `url`, with the clock at `start_ms`; None stays empty.
 
@@ -129,6 +140,8 @@ class Tab:
             SandboxError: the browser failed.
         """
         self.tree.begin()
+        self.guard.allowed = allowed
+        self.guard.take_refused()
         self.journal.begin(workspace)
         self._start_ms, self._move_ms = start_ms, None
         await self._set_world(start_ms, seed, None)
@@ -226,6 +239,7 @@ class Tab:
 
     async def clear(self) -> None:
         """End the episode: an empty page, no window name, no history; raises like `settle`."""
+        self.guard.allowed = frozenset()
         self.journal.begin(None)
         self.popups.clear()
         self.clock.expect_navigation()
