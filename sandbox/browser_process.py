@@ -113,7 +113,7 @@ def family(leader: Process, table: dict[int, Process] | None = None) -> list[Pro
     """Return the living processes of the group that `leader` leads (or led) and their descendants."""
     table = process_table() if table is None else table
     present = table.get(leader.pid)
-    if present is not None and present.started != leader.started:
+    if leader.pid <= 1 or (present is not None and present.started != leader.started):
         return []  # the number is another's now, so nothing is left of the group that it named
     members = {process.pid for process in table.values() if process.group == leader.pid}
     members |= {leader.pid} if present is not None else set()
