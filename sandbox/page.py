@@ -555,16 +555,20 @@ class PageSession:
         unreachable, url = tab.journal.unreachable, tab.journal.url
         parts = urlsplit(url)
         if unreachable is None and parts.scheme in ("http", "https") and parts.netloc in self._allowed:
+            tab.home = url
             return
         if unreachable is None and url == BLANK and tab is not self._tabs[0]:
             return
         history = await tab.channel.send("Page.getNavigationHistory")
         index = history["currentIndex"]
-        if index <= 0:
+        if index > 0:
+            tab.clock.expect_navigation()
+            await tab.channel.send("Page.navigateToHistoryEntry", entryId=history["entries"][index - 1]["id"])
+            await tab.clock.settle(SETTLE_MS)
+        elif tab.home is not None:  # it was replaced
+            await tab.navigate(tab.home)
+        else:
             raise SandboxError(f"the page left for {unreachable or url} and there is no page to bring it back to")
-        tab.clock.expect_navigation()
-        await tab.channel.send("Page.navigateToHistoryEntry", entryId=history["entries"][index - 1]["id"])
-        await tab.clock.settle(SETTLE_MS)
         raise ActionError(
             f"{unreachable!r} could not be loaded"
             if unreachable

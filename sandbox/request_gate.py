@@ -76,10 +76,7 @@ def page_rules(family: Iterable[str], features: Iterable[str]) -> list[tuple[byt
         features: the POWERFUL_FEATURES that its pages may use.
     """
     own = " ".join(["'self'", *(f"http://{host}" for host in sorted(family))])
-    content = (
-        f"default-src {own} data: blob: 'unsafe-inline' 'unsafe-eval'; "
-        f"form-action {own}; frame-ancestors {own}"
-    )
+    content = f"default-src {own} data: blob: 'unsafe-inline' 'unsafe-eval'; form-action {own}; frame-ancestors {own}"
     granted = frozenset(features)
     policy = ", ".join(f"{name}={'(self)' if name in granted else '()'}" for name in POWERFUL_FEATURES)
     return [(b"content-security-policy", content.encode()), (b"permissions-policy", policy.encode())]

@@ -64,6 +64,8 @@ class Tab:
         dialog: the dialog that holds the page, if one does.
         dialogs: what happens to dialogs: "accept" at once, or "ask" the agent.
         popups: addresses that the page wanted to open in tabs of their own.
+        title: its document's title when it was last looked at.
+        home: where it last was with right.
         scrolled: the action scrolled something, which is noticed with the next frame.
     """
 
@@ -80,6 +82,7 @@ class Tab:
         self.popups: list[str] = []
         self.scrolled = False
         self.title = ""
+        self.home: str | None = None
         self._world_script: str | None = None
         self._start_ms = 0.0
         self._move_ms: float | None = None  # from the process' clock to the page's
@@ -144,6 +147,7 @@ class Tab:
         self.guard.take_refused()
         self.journal.begin(workspace)
         self._start_ms, self._move_ms = start_ms, None
+        self.title, self.home = "", url
         await self._set_world(start_ms, seed, None)
         if url is not None:
             await self.navigate(url)

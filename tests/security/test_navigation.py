@@ -3,7 +3,6 @@
 import pytest
 
 from milepost.sandbox.errors import ActionError
-from milepost.sandbox.navigation_guard import NavigationGuard
 
 pytestmark = pytest.mark.browser
 
@@ -50,16 +49,8 @@ WAYS = {
 }
 
 
-FORMS = ("form", "posted form", "button's action")
-
-
 def guard(it):
-    """Return the page's guard, put there if the page has none of its own."""
-    if getattr(it.page, "_guard", None) is None:
-        it.page._guard = NavigationGuard(it.page._channel)
-        it.run(it.page._guard.start())
-    it.page._guard.allowed = frozenset([it.instance.host])
-    return it.page._guard
+    return it.page._tab.guard
 
 
 def try_to_go(it):
@@ -76,14 +67,7 @@ def try_to_go(it):
         return
 
 
-DROPPED = "settle.py waits out its deadline for a form's navigation that the browser dropped for its scheme"
-NO_WAY_BACK = "page.py calls a page that replaced its only history entry a failure of the machine"
-
-
-@pytest.mark.parametrize(
-    "way",
-    [pytest.param(w, marks=pytest.mark.xfail(strict=True, reason=DROPPED)) if w in FORMS else w for w in WAYS],
-)
+@pytest.mark.parametrize("way", WAYS)
 def test_no_way_leads_to_another_scheme(hostile, way):
     schemes = list(SCHEMES) if way in ("link", "location") else list(SCHEMES)[:6]
     pages = {f"/{n}": f"<title>{n}</title>{WAYS[way].replace('URL', SCHEMES[s])}" for n, s in enumerate(schemes)}
@@ -174,7 +158,6 @@ def test_what_the_guard_refuses_is_said_to_the_agent_once(hostile):
 
 
 @pytest.mark.parametrize("target", ["about:blank", "blob", "http://elsewhere.example/"])
-@pytest.mark.xfail(strict=True, reason=NO_WAY_BACK)
 def test_a_page_that_replaces_itself_is_brought_back_too(hostile, target):
     code = "window.URL.createObjectURL(new Blob([`<title>Forged</title>`], {type: `text/html`}))"
     code = code if target == "blob" else f"`{target}`"

@@ -77,7 +77,10 @@ def test_applications_of_one_episode_may_speak_to_each_other(episode, hostile_ap
 @pytest.mark.parametrize(
     ("status", "headers"),
     [
-        (403, {"upgrade": "websocket", "connection": "upgrade", "sec_websocket_key": "x", "sec_websocket_version": "13"}),
+        (
+            403,
+            {"upgrade": "websocket", "connection": "upgrade", "sec_websocket_key": "x", "sec_websocket_version": "13"},
+        ),
         (403, {"upgrade": "h2c", "connection": "upgrade"}),
         (403, {"service_worker": "script"}),
         (503, {"sec_purpose": "prefetch"}),
