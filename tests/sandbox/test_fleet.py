@@ -8,7 +8,7 @@ import time
 import pytest
 
 from milepost.sandbox import fleet_browser, fleet_shard, settle
-from milepost.sandbox import page as page_module
+from milepost.sandbox import tab_input
 from milepost.sandbox.browser_process import command_line, process_table
 from milepost.sandbox.errors import BrowserCrashedError, PageHungError, SandboxError
 from milepost.sandbox.fleet import Fleet, FleetLimits
@@ -160,7 +160,7 @@ def test_a_hung_browser_is_found_by_the_next_episode(make_fleet, monkeypatch):
 
 
 def test_a_looping_page_ends_alone_and_its_process_with_it(make_fleet, monkeypatch):
-    monkeypatch.setattr(page_module, "INPUT_DEADLINE_S", 1.0)
+    monkeypatch.setattr(tab_input, "INPUT_DEADLINE_S", 1.0)
     own = make_fleet()
     page = own.page("<title>T</title><button onclick='for (;;);'>Loop</button>")
     other = own.page("<title>Other</title>")
