@@ -280,19 +280,19 @@ def test_what_a_killed_watchdog_could_not_do_the_next_process_does(own):
 
 
 def test_only_folders_that_a_dead_owner_has_locked_are_cleared(tmp_path):
-    for name in ("milepost-other", "milepost-dead", "somebody-else", "playwright_kept"):
+    for name in ("milepost_other", "milepost_dead", "somebody-else", "playwright_kept"):
         (tmp_path / name).mkdir()
-    (tmp_path / "milepost-link").symlink_to(tmp_path / "somebody-else")
-    (tmp_path / "somebody-else" / "lock").touch()
-    (tmp_path / "milepost-dead" / "lock").touch()
-    (tmp_path / "milepost-dead" / "held").write_text(
+    (tmp_path / "milepost_link").symlink_to(tmp_path / "somebody-else")
+    (tmp_path / "somebody-else" / "owner").touch()
+    (tmp_path / "milepost_dead" / "owner").touch()
+    (tmp_path / "milepost_dead" / "held").write_text(
         f"folder {tmp_path}/playwright_profile\nfolder {tmp_path}/somebody-else\nbrowser {os.getpid()} 5\nfol"
     )
     (tmp_path / "playwright_profile").mkdir()
-    assert clear_stale(tmp_path) == [tmp_path / "milepost-dead"]
+    assert clear_stale(tmp_path) == [tmp_path / "milepost_dead"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "milepost-link",
-        "milepost-other",
+        "milepost_link",
+        "milepost_other",
         "playwright_kept",
         "somebody-else",
     ]
