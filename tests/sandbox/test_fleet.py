@@ -153,7 +153,7 @@ def test_a_hung_browser_is_found_by_the_next_episode(make_fleet, monkeypatch):
     signal_group(hung, signal.SIGSTOP)
     began = time.monotonic()
     assert title(own.page("<title>Next</title>")) == "Next"
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     with pytest.raises(BrowserCrashedError):
         until_it_fails(page)
     assert eventually(lambda: not members(hung))
