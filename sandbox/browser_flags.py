@@ -21,6 +21,8 @@ DISABLED_FEATURES = (
     "ThirdPartyStoragePartitioning",
     "Translate",
 )
+PAGE_HEAP_MB = 1_024
+"""Most memory, in MiB, that the scripts of one page can hold in objects (array buffers and pictures come on top)."""
 RESOLVER_RULES = "MAP *.{site} 127.0.0.1:{port}, MAP * ~NOTFOUND"
 """Names of the episodes' site lead to the application server whatever port they carry; all else, addresses by number
 included, fails before a connection is tried. The rules are Chromium's own and cost a request nothing."""
@@ -49,6 +51,8 @@ def browser_arguments(app_port: int) -> tuple[str, ...]:
         "--font-render-hinting=none",
         "--disable-lcd-text",
         "--disable-gpu",
+        # A page that hoards objects loses its process, and with it its own episode, long before the machine suffers.
+        f"--js-flags=--max-old-space-size={PAGE_HEAP_MB}",
         # WebRTC opens sockets of its own, past the resolver.
         "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     )
