@@ -21,6 +21,9 @@ DISABLED_FEATURES = (
     "ThirdPartyStoragePartitioning",
     "Translate",
 )
+UNWANTED_DEFAULTS = ("--disable-ipc-flooding-protection",)
+"""What Playwright adds and must not: without the protection a page that floods its history keeps the whole browser busy
+for half a minute, other episodes' pages included."""
 PAGE_HEAP_MB = 1_024
 """Most memory, in MiB, that the scripts of one page can hold in objects (array buffers and pictures come on top)."""
 RESOLVER_RULES = "MAP *.{site} 127.0.0.1:{port}, MAP * ~NOTFOUND"
@@ -58,4 +61,4 @@ def browser_arguments(app_port: int) -> tuple[str, ...]:
     )
 
 
-__all__ = ["browser_arguments"]
+__all__ = ["UNWANTED_DEFAULTS", "browser_arguments"]

@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .app_server import AppServer
-from .browser_flags import browser_arguments
+from .browser_flags import UNWANTED_DEFAULTS, browser_arguments
 from .browser_thread import BrowserThread
 from .chromium import find_chromium
 from .errors import BrowserCrashedError, SandboxError
@@ -160,6 +160,7 @@ class Fleet:
                     executable_path=chromium.path,
                     headless=True,
                     args=list(browser_arguments(AppServer.shared().port)),
+                    ignore_default_args=list(UNWANTED_DEFAULTS),
                     chromium_sandbox=os.geteuid() != 0 and os.environ.get("MILEPOST_CHROMIUM_SANDBOX") != "0",
                     # Ctrl-C belongs to whoever runs the episodes: they close the browser when they have finished.
                     handle_sigint=False,
