@@ -105,9 +105,7 @@ class AppInstance:
         host: the origin's host and port, as `PageSession.open` takes it in `allowed_hosts`.
     """
 
-    def __init__(
-        self, server: AppServer, hosted: _Hosted, db: sqlite3.Connection, host: str, family: set[str]
-    ) -> None:
+    def __init__(self, server: AppServer, hosted: _Hosted, db: sqlite3.Connection, host: str, family: set[str]) -> None:
         self.host = host
         self.origin = f"http://{host}"
         self._family = family

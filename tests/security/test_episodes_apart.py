@@ -33,7 +33,7 @@ FIND = """
 onload = async () => {
   const found = [];
   const look = async (name, what) => {
-    const patience = new Promise(done => setTimeout(done, 300, 'no answer'));
+    const patience = new Promise(done => setTimeout(done, 1000, 'no answer'));
     try { const got = await Promise.race([what(), patience]); if (got) found.push(name + ':' + got) } catch (e) {}
   };
   await look('cookie', () => document.cookie);
@@ -75,7 +75,7 @@ def found(it):
 
 
 def test_a_reused_warm_page_starts_clean_of_everything(hostile):
-    html = f"<p>x</p><button onclick=\"leave()\">Leave</button><script>const leave = () => {{ {LEAVE} }};{FIND}</script>"
+    html = f'<p>x</p><button onclick="leave()">Leave</button><script>const leave = () => {{ {LEAVE} }};{FIND}</script>'
     pages, reused, sizes = set(), 0, set()
     while reused < 2:
         it = hostile(html)
@@ -89,7 +89,7 @@ def test_a_reused_warm_page_starts_clean_of_everything(hostile):
 
 
 def test_two_episodes_at_once_do_not_hear_each_other(hostile):
-    html = f"<p>x</p><button onclick=\"leave()\">Leave</button><script>const leave = () => {{ {LEAVE} }}</script>"
+    html = f'<p>x</p><button onclick="leave()">Leave</button><script>const leave = () => {{ {LEAVE} }}</script>'
     first = hostile(html)
     leave(first)
     second = hostile(
@@ -118,8 +118,10 @@ def test_a_script_s_copy_is_not_pasted_elsewhere(hostile):
         "<input aria-label=Source value=secret><button onclick='document.querySelector(`input`).select();"
         "document.title = document.execCommand(`copy`)'>Copy</button>"
     )
-    second = hostile("<input aria-label=Sink><button onclick='navigator.clipboard.readText().then("
-                     "t => document.title = t, e => document.title = e.name)'>Read</button>")
+    second = hostile(
+        "<input aria-label=Sink><button onclick='navigator.clipboard.readText().then("
+        "t => document.title = t, e => document.title = e.name)'>Read</button>"
+    )
     first.act("click", "Copy")
     second.act("click", "Sink")
     second.act("press", "Control+V")
@@ -149,7 +151,9 @@ def test_a_closed_episode_answers_nobody(hostile):
     gone = hostile("<title>Gone</title>")
     origin = gone.instance.origin
     gone.close()
-    it = hostile(f"<script>fetch('{origin}/', {{mode: 'no-cors'}}).then(r => document.title = r.type, "
-                 "e => document.title = e.name)</script>")
+    it = hostile(
+        f"<script>fetch('{origin}/', {{mode: 'no-cors'}}).then(r => document.title = r.type, "
+        "e => document.title = e.name)</script>"
+    )
     it.settle()
     assert it.look().title == "TypeError"

@@ -1,4 +1,4 @@
-"""No device, no sensor, no lasting worker: what a page asks for without its task is refused, and asking hangs nothing."""
+"""No device, no sensor, no lasting worker: what a page asks for is refused, and asking hangs nothing."""
 
 import pytest
 
@@ -32,7 +32,9 @@ ASK = {
     "service worker": "navigator.serviceWorker.register('/hit/worker').then(r => { if (!r) throw 'none' })",
     "service worker, natively": "ServiceWorkerContainer.prototype.register.call(navigator.serviceWorker, '/hit/worker')"
     ".then(r => { if (!r) throw 'none' })",
-    "web socket": "new Promise((y, n) => { const s = new WebSocket('ws://' + location.host); s.onopen = y; s.onerror = n })",
+    "web socket": (
+        "new Promise((y, n) => { const s = new WebSocket('ws://' + location.host); s.onopen = y; s.onerror = n })"
+    ),
     "payment": (
         "new PaymentRequest([{supportedMethods: 'https://x.example'}], "
         "{total: {label: 'x', amount: {currency: 'EUR', value: '1'}}}).show()"
@@ -47,7 +49,17 @@ const ask = () => { for (const [name, how] of Object.entries(WAYS)) {
 } };
 const WAYS = {%s};
 </script>"""
-NEVER_ANSWERED = {"screen", "bluetooth", "usb", "eye dropper", "file picker", "folder picker", "save picker"}
+NEVER_ANSWERED = {
+    "camera",
+    "microphone",
+    "screen",
+    "bluetooth",
+    "usb",
+    "eye dropper",
+    "file picker",
+    "folder picker",
+    "save picker",
+}
 """For these a person would have to choose; nobody does, and nothing waits for it."""
 
 
