@@ -90,7 +90,7 @@ def test_an_unreachable_first_page_says_so(computer):
     async def open_nowhere():
         page = await Fleet.shared().acquire()
         try:
-            host = "nobody.apps.localhost:1"
+            host = "nobody.example"
             await page.open(url=f"http://{host}/", allowed_hosts=[host], seed=0)
         finally:
             await Fleet.shared().release(page)
