@@ -84,7 +84,7 @@ const elementOf = (ref) => {
 };
 
 // ---------------------------------------------------------------- texts
-const squeeze = (text) => text.replace(/[\s\u200b]+/g, " ").trim();
+const squeeze = (text) => text.replace(/\u200b/g, "").replace(/\s+/g, " ").trim();
 const clip = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
 const NAME_CHARS = 300;
 const ROW_CHARS = 400;

@@ -15,7 +15,7 @@ const valueOf = (el, role) => {
   const stated = attr(el, "aria-valuetext") ?? attr(el, "aria-valuenow");
   return stated === null && role === "combobox" && !query(el, "input,[role=textbox],[role=searchbox]") ? textOf(el) : stated;
 };
-const isDisabled = (el) => matches(el, ":disabled") || closest(el, '[aria-disabled="true"]') !== null;
+const isDisabled = (el) => (tagOf(el) !== "FIELDSET" && matches(el, ":disabled")) || closest(el, '[aria-disabled="true"]') !== null;
 const checkedState = (el, role) => {
   const native = tagOf(el) === "INPUT" && (el.type === "checkbox" || el.type === "radio");
   if (native) return el.indeterminate ? "mixed" : el.checked ? "checked" : "";
