@@ -82,12 +82,7 @@ const aim = (ref, want) => {
   }
   return { error: cover ? `${say(el)} is covered by ${say(cover)}` : `${say(el)} has no point that can be clicked` };
 };
-const areasOf = (el) => {
-  if (!factsOf(el).boxless) return rectsOf(el);
-  const range = rangeIn(documentOf(el));
-  range.selectNodeContents(el);
-  return range.getClientRects();
-};
+const areasOf = (el) => (factsOf(el).boxless ? around(el).getClientRects() : rectsOf(el));
 // For a frame's element: where its content begins, and whether it is what lies at a point of this document.
 const frameBox = (ref) => {
   const el = elementOf(ref);

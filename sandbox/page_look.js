@@ -155,7 +155,8 @@ const namesItsSet = (legend) => {
 };
 const hasState = (el) => ["aria-selected", "aria-checked", "aria-expanded"].some((name) => attr(el, name) === "true");
 // A clickable part of the page that says much, or holds structure of its own, is no button: its content is reported.
-const isWide = (el, name) => name.length >= NAME_CHARS / 2 || query(el, "h1,h2,h3,h4,h5,h6,table,ul,ol,form,p+p") !== null;
+const isWide = (el, name) => name.length >= NAME_CHARS / 2
+  || [...queryIn(el, "h1,h2,h3,h4,h5,h6,table,li,form,p+p")].slice(0, 8).some(isShown);
 const innerBody = (frame) => {
   try {
     return frame.contentDocument && bodyOf(frame.contentDocument);

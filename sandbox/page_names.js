@@ -11,45 +11,6 @@ const MESSAGES = new Set(["status", "alert", "log", "note", "timer"]);
 const NESTED = { menuitem: new Set(["menu"]), treeitem: new Set(["group", "tree"]) };
 
 // ---------------------------------------------------------------- generated content
-const withContent = (rules, selectors) => {
-  for (const rule of rules) {
-    if (rule.cssRules?.length) withContent(rule.cssRules, selectors);
-    const selector = rule.selectorText;
-    if (!selector || !/:(before|after)/.test(selector)) continue;
-    const content = rule.style.content;
-    if (!content || ["none", "normal", '""', "''"].includes(content)) continue;
-    selectors.push(/&|:host|::slotted/.test(selector) ? "*" : selector.replace(/::?(before|after)/g, ""));
-  }
-};
-const idle = document.createDocumentFragment();
-const contentOfSheet = new WeakMap();
-const generators = (root) => {
-  let found = cached.generated.get(root);
-  if (found !== undefined) return found;
-  const selectors = [];
-  for (const sheet of [...sheetsOf(root), ...adoptedOf(root)]) {
-    try {
-      const rules = sheet.cssRules;
-      let known = contentOfSheet.get(sheet);
-      if (!known || known.rules !== rules.length) {
-        known = { rules: rules.length, selectors: [] };
-        withContent(rules, known.selectors);
-        contentOfSheet.set(sheet, known);
-      }
-      selectors.push(...known.selectors);
-    } catch (error) {
-      selectors.push("*"); // another origin's sheet cannot be read: every element has to be asked
-    }
-  }
-  found = selectors.length ? (selectors.includes("*") ? "*" : selectors.join(",")) : null;
-  try {
-    if (found) idle.querySelector(found);
-  } catch (error) {
-    found = "*"; // a selector that means something only with its pseudo-element
-  }
-  cached.generated.set(root, found);
-  return found;
-};
 const generatedText = (el, which) => {
   const style = getComputedStyle(el, which);
   const content = style.content;
@@ -63,8 +24,7 @@ const generatedText = (el, which) => {
 const QUOTES = { "::before": "“", "::after": "”" };
 const generated = (el, which) => {
   if (tagOf(el) === "Q") return QUOTES[which];
-  const selector = generators(rootOf(el));
-  return selector && (selector === "*" || matches(el, selector)) ? generatedText(el, which) : "";
+  return isAmong(el, sheetFacts(el).generators) ? generatedText(el, which) : "";
 };
 
 // ---------------------------------------------------------------- text of a subtree

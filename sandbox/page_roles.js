@@ -81,11 +81,16 @@ const isDisclosure = (el) => {
 };
 // Listeners cannot be seen from here. But a page that listens for clicks says so to people, by a pointing hand: it begins
 // at the element that takes the click.
+const CONTROLS = "a,button,input,select,textarea,summary,[role],[tabindex],[onclick],[contenteditable]";
 const isPointedAt = (el) => {
+  const styled = attr(el, "style");
+  if (!(styled && styled.includes("cursor")) && !isAmong(el, sheetFacts(el).pointers)) return false;
   if (factsOf(el).style.cursor !== "pointer") return false;
   const around = composedParent(el);
   const host = around && isShadow(around) ? around.host : around;
-  return !isElement(host) || factsOf(host).style.cursor !== "pointer";
+  if (isElement(host) && factsOf(host).style.cursor === "pointer") return false;
+  const control = firstElementOf(el) && query(el, CONTROLS);
+  return !control || textOf(control) !== textOf(el); // a frame around the one control that it holds
 };
 const isTabbable = (el) => hasAttr(el, "tabindex") && Number.parseInt(attr(el, "tabindex"), 10) >= 0;
 const isClickable = (el) => hasAttr(el, "onclick") || isPointedAt(el);
@@ -154,10 +159,15 @@ const nativeRole = (el) => {
 const CLICK_WINS = new Set([null, "presentation", "generic", "listitem", "paragraph", "cell", "rowheader", "term", "definition", "rowgroup"]);
 const CLICK_WINS_UNSAID = new Set(["article", "region", "list", "group", "form", "figure", "banner", "contentinfo"]);
 const ACTS_TOO = new Set(["gridcell", "row", "heading", "img", "separator", "columnheader"]);
+const isTarget = (el) => {
+  if (hasAttr(el, "onclick") || isTabbable(el)) return true;
+  const html = isHtml(el); // a shape that says nothing is a part of some drawing that takes the click
+  return isPointedAt(el) && !(html ? tagOf(el) === "LABEL" && el.control : !textOf(el) && !drawnTitle(el));
+};
 const roleOf = (el) => {
   const explicit = explicitRole(el);
   const role = explicit && explicit !== "generic" ? explicit : nativeRole(el);
-  if (CLICK_WINS.has(role)) return (isClickable(el) || isTabbable(el)) && !(tagOf(el) === "LABEL" && el.control) ? "clickable" : role;
+  if (CLICK_WINS.has(role)) return isTarget(el) ? "clickable" : role;
   return !explicit && CLICK_WINS_UNSAID.has(role) && isClickable(el) ? "clickable" : role;
 };
 const isInteractive = (el, role) => INTERACTIVE.has(role) || (ACTS_TOO.has(role) && (isClickable(el) || isTabbable(el)));

@@ -74,16 +74,19 @@ const offsetOf = (el) => {
   return [x, y];
 };
 const round = (number) => Math.round(number * 10) / 10;
+// One range serves for all texts: those that lie about have to be kept up to date by whatever changes the page.
+const ruler = rangeIn(document);
+const around = (node) => {
+  ruler.selectNodeContents(node);
+  return ruler;
+};
+const restRuler = () => ruler.setStart(document, 0) || ruler.collapse(true);
 const boxOf = (node) => {
   const text = kindOf(node) === TEXT;
-  let rect;
-  if (text || factsOf(node).boxless) {
-    const range = rangeIn(documentOf(node));
-    range.selectNodeContents(node);
-    rect = range.getBoundingClientRect();
-  } else rect = rectOf(node);
-  if (rect.width === 0 && rect.height === 0) return null;
-  const [x, y] = documentOf(node) === document ? [0, 0] : offsetOf(text ? parentOf(node) : node);
-  return [round(rect.x + x), round(rect.y + y), round(rect.width), round(rect.height)];
+  const { x, y, width, height } = text || factsOf(node).boxless ? around(node).getBoundingClientRect() : rectOf(node);
+  if (width === 0 && height === 0) return null;
+  const [dx, dy] = documentOf(node) === document ? NOWHERE : offsetOf(text ? parentOf(node) : node);
+  return [round(x + dx), round(y + dy), round(width), round(height)];
 };
+const NOWHERE = [0, 0];
 const inViewport = (box) => box !== null && box[0] < innerWidth && box[1] < innerHeight && box[0] + box[2] > 0 && box[1] + box[3] > 0;
