@@ -20,11 +20,15 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-from accessibility_compare import Agreement, compare
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
+
+if __package__:
+    from .accessibility_compare import Agreement, compare
+else:  # run as a script
+    from accessibility_compare import Agreement, compare
 
 from milepost.envs.env import MilepostEnv
 from milepost.envs.registration import register_bundled_tasks, task_for
@@ -142,14 +146,19 @@ def miniwob_folder() -> Path | None:
     return Path(spec.origin).parent / "html"
 
 
+def miniwob_pages(folder: Path) -> Iterator[tuple[str, Channel]]:
+    """Yield every page of MiniWoB++, its episode started."""
+    paths = sorted(str(path.relative_to(folder)) for path in (folder / "miniwob").glob("*.html"))
+    return folder_pages(folder, paths, START)
+
+
 def sets_of_pages(miniwob: Path | None) -> dict[str, Iterator[tuple[str, Channel]]]:
     """Return the three sets by name; `miniwob` only where its pages are found."""
     hard = sorted(path.name for path in HARD.glob("*.html"))
     sets = {"hard": folder_pages(HARD, hard), "apps": app_pages()}
     folder = miniwob or miniwob_folder()
     if folder is not None:
-        paths = sorted(str(path.relative_to(folder)) for path in (folder / "miniwob").glob("*.html"))
-        sets["miniwob"] = folder_pages(folder, paths, START)
+        sets["miniwob"] = miniwob_pages(folder)
     return sets
 
 

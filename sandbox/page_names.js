@@ -7,7 +7,7 @@ const LABELABLE = new Set(["INPUT", "TEXTAREA", "SELECT", "BUTTON", "METER", "OU
 const BUTTON_TYPES = new Set(["submit", "button", "reset"]);
 const BUTTON_NAMES = { submit: "Submit", reset: "Reset", button: "" };
 const VALUE_ROLES = new Set(["textbox", "searchbox", "combobox", "listbox", "slider", "spinbutton"]);
-const MESSAGES = new Set(["status", "alert", "log", "note", "timer"]);
+const UNREAD = new Set(["RT", "RP"]);
 const NESTED = { menuitem: new Set(["menu"]), treeitem: new Set(["group", "tree"]) };
 
 // ---------------------------------------------------------------- generated content
@@ -40,7 +40,7 @@ const gather = (node, into, depth) => {
   }
   if (kind !== ELEMENT) return;
   const tag = tagOf(node);
-  if (SKIP.has(tag) || node === into.owner) return;
+  if (SKIP.has(tag) || UNREAD.has(tag) || node === into.owner) return;
   if (tag === "BR") {
     into.text += " ";
     return;
@@ -96,7 +96,7 @@ const textOf = (el, options = {}) => {
 };
 
 // ---------------------------------------------------------------- names
-const buttonText = (el) => squeeze(el.value) || BUTTON_NAMES[el.type];
+const buttonText = (el) => (hasAttr(el, "value") ? squeeze(el.value) : BUTTON_NAMES[el.type]);
 const drawnTitle = (el) => {
   for (let child = firstElementOf(el); child; child = nextElementOf(child)) if (tagOf(child) === "title") return squeeze(child.textContent);
   return "";
@@ -134,8 +134,8 @@ const labelsIn = (root) => {
 const labelText = (el) => {
   const labels = labelsOf(el);
   return labels.length ? squeeze(labels.map((label) => {
-    const own = squeeze(attr(label, "aria-label") || "");
-    return own || textOf(label, { owner: el, hidden: !factsOf(label).shown });
+    if (!factsOf(label).drawn || isAriaHidden(label)) return "";
+    return squeeze(attr(label, "aria-label") || "") || textOf(label, { owner: el }) || attr(label, "title") || "";
   }).join(" ")) : "";
 };
 const childText = (el, tag) => {

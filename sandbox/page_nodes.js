@@ -144,7 +144,7 @@ const factsOf = (el) => {
   const style = getComputedStyle(el);
   const display = style.display;
   const boxless = display === "contents";
-  const drawn = boxless || (display !== "none" && hasBox(el));
+  const drawn = boxless || (display === "none" ? tagOf(el) === "AREA" && isMapped(el) : hasBox(el));
   facts = { style, display, boxless, drawn, shown: drawn && style.visibility === "visible" };
   cached.facts.set(el, facts);
   return facts;

@@ -82,13 +82,16 @@ const isDisclosure = (el) => {
 // Listeners cannot be seen from here. But a page that listens for clicks says so to people, by a pointing hand: it begins
 // at the element that takes the click.
 const CONTROLS = "a,button,input,select,textarea,summary,[role],[tabindex],[onclick],[contenteditable]";
+const hasHand = (el) => {
+  const { pointers, hovers } = sheetFacts(el);
+  if (hovers !== "*" && isAmong(el, hovers)) return true;
+  return (pointers !== "" || (attr(el, "style") || "").includes("cursor")) && factsOf(el).style.cursor === "pointer";
+};
 const isPointedAt = (el) => {
-  const styled = attr(el, "style");
-  if (!(styled && styled.includes("cursor")) && !isAmong(el, sheetFacts(el).pointers)) return false;
-  if (factsOf(el).style.cursor !== "pointer") return false;
-  const around = composedParent(el);
-  const host = around && isShadow(around) ? around.host : around;
-  if (isElement(host) && factsOf(host).style.cursor === "pointer") return false;
+  if (!hasHand(el)) return false;
+  const parent = composedParent(el);
+  const around = parent && isShadow(parent) ? parent.host : parent;
+  if (isElement(around) && hasHand(around)) return false;
   const control = firstElementOf(el) && query(el, CONTROLS);
   return !control || textOf(control) !== textOf(el); // a frame around the one control that it holds
 };
@@ -125,7 +128,7 @@ const tablePart = (el, tag) => {
   const table = closest(el, "table");
   const role = table && explicitRole(table);
   if (role === "presentation") return null;
-  if (tag === "TR") return "row";
+  if (tag === "TR") return isElement(parentOf(el)) && explicitRole(parentOf(el)) === "presentation" ? null : "row";
   if (tag === "TH") return headerRole(el);
   return role === "grid" || role === "treegrid" ? "gridcell" : "cell";
 };

@@ -9,7 +9,7 @@ const readRules = (rules, into) => {
     const { style } = rule;
     if (style.textTransform) into.transforms = true;
     const bare = /&|:host|::slotted/.test(selector) ? "*" : selector.replace(/::?(before|after)/g, "");
-    if (style.cursor.includes("pointer")) into.pointers.push(bare);
+    if (style.cursor.includes("pointer")) (selector.includes(":hover") ? into.hovers : into.pointers).push(bare.replaceAll(":hover", ""));
     if (/:(before|after)/.test(selector) && !HARMLESS.has(style.content)) into.generators.push(bare);
   }
 };
@@ -19,11 +19,11 @@ const readSheet = (sheet) => {
   try {
     rules = sheet.cssRules;
   } catch (error) {
-    return { transforms: true, pointers: ["*"], generators: ["*"] }; // another origin's: every element has to be asked
+    return { transforms: true, pointers: ["*"], hovers: [], generators: ["*"] }; // another origin's: every element has to be asked
   }
   let known = readSheets.get(sheet);
   if (!known || known.rules !== rules.length) {
-    known = { rules: rules.length, transforms: false, pointers: [], generators: [] };
+    known = { rules: rules.length, transforms: false, pointers: [], hovers: [], generators: [] };
     readRules(rules, known);
     readSheets.set(sheet, known);
   }
@@ -51,6 +51,7 @@ const sheetFacts = (el) => {
   facts = {
     generators: joined(sheets.flatMap((sheet) => sheet.generators)),
     pointers: joined(sheets.flatMap((sheet) => sheet.pointers)),
+    hovers: joined(sheets.flatMap((sheet) => sheet.hovers)), // those that show the hand once the mouse is over them
     transforms: inline || Boolean(within?.transforms) || sheets.some((sheet) => sheet.transforms),
   };
   cached.sheets.set(root, facts);
