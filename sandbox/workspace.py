@@ -40,6 +40,7 @@ from .workspace_paths import (
     split_path,
 )
 from .workspace_scan import Entry, check_regular, scan, walk
+from .workspace_scratch import Scratch
 from .workspace_snapshot import WorkspaceSnapshot, take_snapshot
 
 QUOTA_BYTES = 64 * 1024 * 1024
@@ -87,7 +88,7 @@ class Workspace:
                 raise WorkspaceError(
                     f"the fixture {fixture} exceeds the quota of {quota_bytes} bytes and {quota_files} files"
                 )
-            workspace._reported = workspace._scan()
+            workspace._reported = workspace.entries()
         except WorkspaceError:
             workspace.close()
             raise
@@ -95,7 +96,7 @@ class Workspace:
 
     def files(self) -> tuple[FileInfo, ...]:
         """Return the workspace's files, sorted by path."""
-        return _listed(self._scan())
+        return _listed(self.entries())
 
     def find(self, pattern: str) -> tuple[str, ...]:
         """Return the paths of the files that match a pattern, sorted.
@@ -282,9 +283,9 @@ class Workspace:
         Raises:
             WorkspaceError: the disk or the watcher failed.
         """
-        if may_be_moves(self._reported, self._scan()):
+        if may_be_moves(self._reported, self.entries()):
             await self.fence()
-        entries = self._scan()
+        entries = self.entries()
         return _listed(entries), self._report(entries, step)
 
     def drain_events(self, step: int) -> list[FileChange]:
@@ -293,7 +294,7 @@ class Workspace:
         Call `fence` before, or what was moved may be told as deleted and created. A file that came and went, or was
         rewritten with the same content, has not changed.
         """
-        return self._report(self._scan(), step)
+        return self._report(self.entries(), step)
 
     def snapshot(self) -> WorkspaceSnapshot:
         """Return what the workspace holds now: folders and files. It outlives the workspace.
@@ -302,7 +303,7 @@ class Workspace:
             WorkspaceError: the disk refuses, or something writes meanwhile.
         """
         with self._lock:
-            return take_snapshot(self._scan(), self._watcher.store, self.opened)
+            return take_snapshot(self.entries(), self._watcher.store, self.opened)
 
     def restore(self, snapshot: WorkspaceSnapshot) -> None:
         """Bring the workspace back to what a snapshot holds, exactly: whatever else is there is removed.
@@ -314,7 +315,7 @@ class Workspace:
         """
         wanted = {file.path: file for file in snapshot.files}
         with self._lock:
-            there = self._scan()
+            there = self.entries()
             stale = [f for p, f in wanted.items() if p not in there or there[p].sha256 != f.sha256]
             keep = {*snapshot.folders, *wanted} - {file.path for file in stale}
             files = {f.path: functools.partial(write_all, data=snapshot.store.read(f.sha256)) for f in stale}
@@ -380,6 +381,11 @@ class Workspace:
                 os.close(fd)
 
     @property
+    def scratch(self) -> Scratch:
+        """The process's temporary folder, for what belongs to the workspace but not into it."""
+        return self._watcher.scratch
+
+    @property
     def _quota(self) -> str:
         return f"{self.quota_bytes} bytes, {self.quota_files} files and folders"
 
@@ -420,7 +426,12 @@ class Workspace:
             for found in walk(self._fd, limit=self._limit)
         }
 
-    def _scan(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, Entry]:
+        """Return the folders and files by path, each file with its hash.
+
+        Raises:
+            WorkspaceError: the workspace is closed or gone, holds far too much, or the disk refuses.
+        """
         with self._lock:
             self._check_open()
             self._seen = scan(self._fd, known=self._seen, limit=self._limit)

@@ -65,11 +65,6 @@ class Found:
         return stat.S_ISDIR(self.status.st_mode)
 
     @property
-    def is_file(self) -> bool:
-        """Whether it is a regular file, and no hard link to one: its content belongs to this path alone."""
-        return stat.S_ISREG(self.status.st_mode) and self.status.st_nlink == 1
-
-    @property
     def is_shown(self) -> bool:
         """Whether its path can be shown to an agent, and asked for."""
         parts = self.path.split("/")
@@ -150,7 +145,7 @@ def measure(root: int, *, limit: int) -> Usage:
     return Usage(size_bytes=size_bytes, files=files, is_too_deep=is_too_deep)
 
 
-def scan(root: int, *, known: Mapping[str, Entry], limit: int) -> dict[str, Entry]:
+def scan(root: int, *, known: Mapping[str, Entry], limit: int, hard_links: bool = False) -> dict[str, Entry]:
     """Return the folders and regular files beneath an open folder, by path; raises like `walk`.
 
     Left out: links, hard links, special files, and whatever has a name that cannot be shown.
@@ -159,6 +154,7 @@ def scan(root: int, *, known: Mapping[str, Entry], limit: int) -> dict[str, Entr
         root: open descriptor of the folder.
         known: the last scan's result; what has not changed since is not read again.
         limit: most entries.
+        hard_links: whether files with several names are files here.
     """
     entries: dict[str, Entry] = {}
     for found in walk(root, limit=limit):
@@ -166,16 +162,20 @@ def scan(root: int, *, known: Mapping[str, Entry], limit: int) -> dict[str, Entr
             continue
         if found.is_folder:
             entries[found.path] = Entry(signature=_signature(found.status), size_bytes=0, sha256=None)
-        elif found.is_file:
+        elif _is_file(found.status, hard_links):
             seen = known.get(found.path)
             if seen is not None and seen.trusted and seen.signature == _signature(found.status):
                 entries[found.path] = seen
-            elif (entry := _read(found)) is not None:
+            elif (entry := _read(found, hard_links)) is not None:
                 entries[found.path] = entry
     return entries
 
 
-def _read(found: Found) -> Entry | None:
+def _is_file(status: os.stat_result, hard_links: bool) -> bool:
+    return stat.S_ISREG(status.st_mode) and (hard_links or status.st_nlink == 1)
+
+
+def _read(found: Found, hard_links: bool) -> Entry | None:
     _unlock(found.name, found.folder, 0o400, found.status)
     try:
         fd = os.open(found.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=found.folder)
@@ -186,7 +186,7 @@ def _read(found: Found) -> Entry | None:
     try:
         began_ns = time.time_ns()
         before = os.fstat(fd)
-        if not stat.S_ISREG(before.st_mode) or before.st_nlink != 1:
+        if not _is_file(before, hard_links):
             return None
         digest, size_bytes = hashlib.sha256(), 0
         while size_bytes < before.st_size:  # what grows for ever is not read for ever
