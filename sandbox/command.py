@@ -57,7 +57,7 @@ class CommandLimits:
     memory_bytes: int = 1024 * 1024 * 1024
     processes: int = 32
     output_bytes: int = 64 * 1024
-    open_files: int = 256
+    open_files: int = 64
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -217,8 +217,11 @@ class _Run:
                     left_s = began + self._limits.wall_s - time.monotonic()
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._ended.wait(), max(0.0, min(left_s, POLL_S)))
-                    if not self._ended.is_set():
-                        self.stopped = "time" if left_s <= POLL_S else await asyncio.to_thread(self._excess)
+                    if left_s <= POLL_S and not self._ended.is_set():
+                        self.stopped = "time"
+                    elif not self._ended.is_set():
+                        with contextlib.suppress(TimeoutError):  # the deadline holds even where no thread is free
+                            self.stopped = await asyncio.wait_for(asyncio.to_thread(self._excess), left_s)
             finally:
                 self.duration_s = time.monotonic() - began
                 await self._finish(process)
@@ -250,7 +253,12 @@ class _Run:
                 os.close(fd)
         self._hear(status, self._on_status)
         self._hear(output, self._on_output)
-        self._hear(os.pidfd_open(process.pid), self._on_end)
+        try:
+            self._hear(os.pidfd_open(process.pid), self._on_end)
+        except OSError as error:
+            process.kill()
+            process.wait()
+            raise SandboxError(f"a command's end cannot be watched: {error}") from error
         return process
 
     async def _finish(self, process: subprocess.Popen[bytes]) -> None:
@@ -273,11 +281,13 @@ class _Run:
 
     def _excess(self) -> Stopped | None:
         if self._first_pid is not None:
-            processes, memory_bytes = load_of(self._first_pid)
-            if processes > self._limits.processes:
+            load = load_of(self._first_pid)
+            if load.processes > self._limits.processes:
                 return "processes"
-            if memory_bytes > self._limits.memory_bytes:
+            if load.memory_bytes > self._limits.memory_bytes:
                 return "memory"
+            if load.hidden_bytes > self._checkout.workspace.quota_bytes:
+                return "quota"
         return "quota" if self._checkout.excess() else None
 
     def _hear(self, fd: int, on_ready: Callable[[int], None]) -> None:

@@ -1,7 +1,8 @@
 """The system calls that a command may not make, as a seccomp program for bubblewrap.
 
 Namespaces do not cover everything: a virtual machine's sockets (AF_VSOCK) and other exotic families reach past an
-empty network namespace, keyrings are shared with the parent, and io_uring opens sockets without the call checked here.
+empty network namespace, keyrings are shared with the parent, io_uring opens sockets without the call checked here, and
+System V shared memory counts for no process once it is detached.
 The rest are calls that no script needs and that kernels are most often broken through.
 """
 
@@ -43,6 +44,7 @@ _DENIED: dict[str, tuple[int, int]] = {
     "ptrace": (101, 117),
     "request_key": (249, 218),
     "setns": (308, 268),
+    "shmget": (29, 194),
     "syslog": (103, 116),
     "umount2": (166, 39),
     "unshare": (272, 97),
@@ -83,12 +85,8 @@ def filter_program(machine: str | None = None) -> bytes:
     for numbers in _DENIED.values():
         code += [(_IF_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
     code += [
-        (
-            _IF_EQUAL,
-            0,
-            1,
-            _CLONE3[column],
-        ),  # its flags lie in memory, which a filter cannot read; libraries fall back to clone
+        # the flags of clone3 lie in memory, which a filter cannot read; without it libraries use clone
+        (_IF_EQUAL, 0, 1, _CLONE3[column]),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
         (_IF_EQUAL, 0, 4, _CLONE[column]),
         (_LOAD, 0, 0, _FIRST_ARGUMENT),

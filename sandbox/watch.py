@@ -17,6 +17,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from .errors import WorkspaceError
+from .workspace_changes import Moves
 from .workspace_scan import remove_tree
 from .workspace_scratch import Scratch
 from .workspace_snapshot import ContentStore
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 FENCE_DEADLINE_S = 10.0
 FENCE_PATIENCE_S = 1.0  # a sentinel that is not seen for so long was dropped with others: plant another
 FENCE_FOLDER = ".fence"
-MAX_MOVES = 10_000
 _LATE = "the file watcher did not report its sentinel"
 
 
@@ -55,7 +56,7 @@ class Watcher:
     def __init__(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._moves: dict[str, dict[str, str]] = {}
+        self._moves: dict[str, Moves] = {}
         self._fences: dict[str, Callable[[], None]] = {}
         self._numbers = itertools.count(1)
         self._heard = 0.0
@@ -132,10 +133,10 @@ class Watcher:
                     return
         raise WorkspaceError(f"{_LATE} within {timeout_s:g} s: overloaded, or dead")
 
-    def drain_moves(self, folder: Path) -> dict[str, str]:
-        """Return, and forget, what was moved within `folder` since the last drain: {destination: source}, absolute."""
+    def drain_moves(self, folder: Path) -> Moves:
+        """Return, and forget, what was moved within `folder` since the last drain."""
         with self._lock:
-            return self._moves.pop(str(folder), {})
+            return self._moves.pop(str(folder), None) or Moves()
 
     def forget(self, folder: Path) -> None:
         """Remove a workspace's folder and its records."""
@@ -159,14 +160,7 @@ class Watcher:
         atexit.unregister(self.close)
 
     def _start_observer(self) -> BaseObserver:
-        from watchdog.events import (
-            DirCreatedEvent,
-            DirMovedEvent,
-            FileCreatedEvent,
-            FileMovedEvent,
-            FileSystemEventHandler,
-        )
-        from watchdog.observers import Observer
+        from watchdog.events import FileSystemEventHandler
 
         watcher = self
 
@@ -174,10 +168,17 @@ class Watcher:
             def on_any_event(self, event: FileSystemEvent) -> None:
                 watcher._record(event)
 
-        observer: BaseObserver = Observer()
-        wanted = [DirCreatedEvent, DirMovedEvent, FileCreatedEvent, FileMovedEvent]
+        observer: BaseObserver
         try:
-            observer.schedule(Handler(), str(self.folder), recursive=True, event_filter=wanted)
+            if sys.platform == "linux":
+                from .watch_inotify import InotifyObserver
+
+                observer = InotifyObserver()
+            else:
+                from watchdog.observers import Observer
+
+                observer = Observer()
+            observer.schedule(Handler(), str(self.folder), recursive=True)
             observer.start()
         except OSError as error:
             raise WorkspaceError(
@@ -235,10 +236,8 @@ class Watcher:
             folder = self._prefix + name
             if inside and source.startswith(folder + os.sep):
                 with self._lock:
-                    moves = self._moves.setdefault(folder, {})
-                    origin = moves.pop(source, source)
-                    if origin != destination and len(moves) < MAX_MOVES:
-                        moves[destination] = origin
+                    moves = self._moves.setdefault(folder, Moves())
+                    moves.add(source.removeprefix(folder + os.sep), inside)
 
 
 __all__ = ["Watcher"]

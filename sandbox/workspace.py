@@ -152,7 +152,7 @@ class Workspace:
             with self._parent(path, parts, make=True) as parent:
                 with contextlib.suppress(FileNotFoundError):
                     check_regular(path, os.stat(parts[-1], dir_fd=parent, follow_symlinks=False))
-                with staged_file(self._watcher.scratch.new, functools.partial(write_all, data=data)) as staged:
+                with staged_file(self.scratch.new, functools.partial(write_all, data=data)) as staged:
                     os.rename(staged, parts[-1], dst_dir_fd=parent)
 
     def append_text(self, path: str, text: str) -> None:
@@ -165,7 +165,9 @@ class Workspace:
         with self._lock:
             sizes = self._sizes()
             if "/".join(parts) not in sizes:
-                self.write_bytes(path, data)
+                check_new_names(path, parts)
+                self._check_room(path, parts, sizes, len(data))
+                self._make_file(path, parts, functools.partial(write_all, data=data))
                 return
             self._check_room(path, parts, sizes, len(data))
             with self.opened(path, os.O_WRONLY | os.O_APPEND) as (fd, status):
@@ -186,10 +188,7 @@ class Workspace:
         check_new_names(target, parts)
         with self._lock, self.opened(source) as (fd, status):
             self._check_room(target, parts, self._sizes(), status.st_size)
-            write = functools.partial(copy_bytes, fd, size_bytes=status.st_size)
-            new = self._watcher.scratch.new
-            with self._parent(target, parts, make=True) as parent, staged_file(new, write) as staged:
-                rename_new(staged, parts[-1], source_fd=parent, target_fd=parent)  # an absolute path needs no source_fd
+            self._make_file(target, parts, functools.partial(copy_bytes, fd, size_bytes=status.st_size))
 
     def move(self, source: str, target: str) -> None:
         """Move or rename a file or folder; missing folders are made, nothing is replaced.
@@ -402,6 +401,11 @@ class Workspace:
         except OSError as error:
             raise refusal(path, error) from error
 
+    def _make_file(self, path: str, parts: tuple[str, ...], write: Writer) -> None:
+        """Make a file where nothing is."""
+        with self._parent(path, parts, make=True) as parent, staged_file(self.scratch.new, write) as staged:
+            rename_new(staged, parts[-1], source_fd=parent, target_fd=parent)  # the staged path is absolute
+
     def _check_open(self) -> None:
         if self._closed:
             raise WorkspaceError("the workspace is closed")
@@ -438,11 +442,8 @@ class Workspace:
             return dict(self._seen)
 
     def _report(self, entries: dict[str, Entry], step: int) -> list[FileChange]:
-        prefix = str(self.root) + os.sep
-        moves = self._watcher.drain_moves(self.root)
         before, self._reported = self._reported, entries
-        inside = {target.removeprefix(prefix): source.removeprefix(prefix) for target, source in moves.items()}
-        return changes_between(before, entries, inside, step=step)
+        return changes_between(before, entries, self._watcher.drain_moves(self.root), step=step)
 
 
 def _listed(entries: Mapping[str, Entry]) -> tuple[FileInfo, ...]:

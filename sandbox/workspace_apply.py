@@ -1,8 +1,7 @@
 """Bring a workspace to a wanted state: remove, make and replace, each path at once and nothing half-written.
 
 Files are made outside the workspace and renamed into it, so a reader sees the old content or the new, a full disk
-leaves the old, and a hard link is replaced, not written through. Missing folders are built whole outside, with all that
-belongs into them: the watcher would register a folder twice that appears in one which it is just learning about.
+leaves the old, and a hard link is replaced, not written through.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .workspace_paths import FOLDER_FLAGS, open_folder, rename_new
+from .workspace_paths import open_folder
 from .workspace_scan import CHUNK_BYTES, remove_tree
 
 if TYPE_CHECKING:
@@ -61,25 +60,16 @@ def make_folders(root: int, parts: tuple[str, ...], watcher: Watcher) -> int:
     Raises:
         OSError: something on the way is no folder, or the disk refuses. WorkspaceError: the watcher failed.
     """
-    depth = len(parts)
-    while True:
+    with contextlib.suppress(FileNotFoundError):
+        return open_folder(root, parts)
+    for depth, name in enumerate(parts):
+        parent = open_folder(root, parts[:depth])
         try:
-            fd = open_folder(root, parts[:depth])
-            break
-        except FileNotFoundError:
-            if not depth:
-                raise
-            depth -= 1
-    if depth == len(parts):
-        return fd
-    try:
-        with _staged_tree(watcher.scratch.new) as (staging, name):
-            os.makedirs(os.path.join(watcher.scratch.new, name, *parts[depth:][1:]), exist_ok=True)
-            watcher.fence()  # it must know the parent before it hears of the child
-            with contextlib.suppress(FileExistsError):  # somebody else made it
-                rename_new(name, parts[depth], source_fd=staging, target_fd=fd)
-    finally:
-        os.close(fd)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=parent)
+        finally:
+            os.close(parent)
+    watcher.fence()  # it must know a folder to tell what is moved into it
     return open_folder(root, parts)
 
 
@@ -98,17 +88,12 @@ def apply(
     wanted = {*folders, *files}
     for path in tuple(wanted):
         wanted.update("/".join(path.split("/")[:depth]) for depth in range(1, path.count("/") + 1))
-    done: str | None = None
     for path in sorted(wanted, key=lambda each: each.split("/")):
-        if done is not None and path.startswith(done):
-            continue
         if path in files:
             _replace_file(root, path, files[path], watcher.scratch.new)
         elif not _is_folder(root, path):
             remove_path(root, path)
-            within = {each for each in wanted if each.startswith(path + "/")}
-            _install_tree(root, path, within, files, watcher)
-            done = path + "/"
+            os.close(make_folders(root, tuple(path.split("/")), watcher))
 
 
 def remove_path(root: int, path: str) -> None:
@@ -148,42 +133,6 @@ def _replace_file(root: int, path: str, write: Writer, new: Path) -> None:
                 remove_tree(name, dir_fd=fd)
                 os.rename(staged, name, dst_dir_fd=fd)
     finally:
-        os.close(fd)
-
-
-def _install_tree(root: int, path: str, within: set[str], files: Mapping[str, Writer], watcher: Watcher) -> None:
-    *parents, name = path.split("/")
-    with _staged_tree(watcher.scratch.new) as (staging, built):
-        base = watcher.scratch.new / built
-        for each in sorted(within, key=lambda one: one.split("/")):
-            place = base / os.path.relpath(each, path)
-            if each in files:
-                fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
-                try:
-                    files[each](fd)
-                finally:
-                    os.close(fd)
-            else:
-                place.mkdir()
-        watcher.fence()
-        fd = open_folder(root, parents)
-        try:
-            rename_new(built, name, source_fd=staging, target_fd=fd)
-        finally:
-            os.close(fd)
-
-
-@contextlib.contextmanager
-def _staged_tree(new: Path) -> Iterator[tuple[int, str]]:
-    """Yield a descriptor of the folder `new` and the name of a fresh folder in it, removed if it still is there."""
-    built = Path(tempfile.mkdtemp(dir=new))
-    built.chmod(0o755)
-    fd = os.open(new, FOLDER_FLAGS)
-    try:
-        yield fd, built.name
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            remove_tree(built.name, dir_fd=fd)
         os.close(fd)
 
 

@@ -10,21 +10,51 @@ from .events import FileChange
 from .workspace_scan import Entry
 
 Change = Literal["created", "modified", "deleted", "moved"]
+MAX_MOVES = 10_000
+
+
+class Moves:
+    """What was moved, several times perhaps, within one folder: from where did each path come?"""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, str] = {}
+
+    def add(self, source: str, target: str) -> None:
+        """Note that a file or a folder, with all in it, was moved; in the order in which it happened."""
+        origin = self.source_of(source) or source
+        carried = {p: s for p, s in self._sources.items() if p.startswith(source + "/")}
+        for path in (source, *carried, *(p for p in self._sources if p == target or p.startswith(target + "/"))):
+            self._sources.pop(path, None)
+        if len(self._sources) + len(carried) < MAX_MOVES:
+            self._sources[target] = origin
+            self._sources.update({target + path[len(source) :]: origin for path, origin in carried.items()})
+
+    def source_of(self, path: str) -> str | None:
+        """Return where what is at a path was at first, or None if it did not move."""
+        head, tail = path, ""
+        while head:
+            if head in self._sources:
+                found = self._sources[head] + tail
+                return found if found != path else None
+            head, _, name = head.rpartition("/")
+            tail = f"/{name}{tail}"
+        return None
 
 
 def changes_between(
-    before: Mapping[str, Entry], after: Mapping[str, Entry], moves: Mapping[str, str], *, step: int
+    before: Mapping[str, Entry], after: Mapping[str, Entry], moves: Moves, *, step: int
 ) -> list[FileChange]:
     """Return what changed, sorted by path; what was moved is told once, at its new path.
 
     Args:
         before: the folders and files of the last report.
         after: those of now.
-        moves: what the watcher saw moved: {destination: source}, relative paths.
+        moves: what the watcher saw moved.
         step: the step to report.
     """
     changed = sorted(p for p in before.keys() | after.keys() if not _same(before.get(p), after.get(p)))
-    sources = {**_moved_unchanged(before, after), **moves}
+    sources = _moved_unchanged(before, after)
+    sources.update((path, source) for path in changed if (source := moves.source_of(path)) is not None)
     changes = [(path, _kind(path, before, after, sources)) for path in changed]
     moved_away = {sources[path] for path, kind in changes if kind == "moved"}
     now = time.monotonic()
@@ -79,4 +109,4 @@ def _kind(path: str, before: Mapping[str, Entry], after: Mapping[str, Entry], so
     return "created"
 
 
-__all__ = ["Change", "changes_between", "may_be_moves"]
+__all__ = ["Change", "Moves", "changes_between", "may_be_moves"]
