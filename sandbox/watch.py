@@ -237,7 +237,7 @@ class Watcher:
             if inside and source.startswith(folder + os.sep):
                 with self._lock:
                     moves = self._moves.setdefault(folder, Moves())
-                    moves.add(source.removeprefix(folder + os.sep), inside)
+                    moves.add(source.removeprefix(folder + os.sep), inside, is_folder=event.is_directory)
 
 
 __all__ = ["Watcher"]

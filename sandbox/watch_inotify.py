@@ -31,10 +31,15 @@ _MAX_PENDING = 1_000
 
 
 class InotifyEmitter(EventEmitter):
-    """Emits created and moved events of all beneath one folder; a moved folder is one event, for it alone."""
+    """Emits created and moved events of all beneath one folder; a moved folder is one event, for it alone.
+
+    Attributes:
+        overflows: how often the kernel's queue was full, and events were lost.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.overflows = 0
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._fd = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         if self._fd < 0:
@@ -84,6 +89,7 @@ class InotifyEmitter(EventEmitter):
 
     def _events(self, watch: int, mask: int, cookie: int, name: bytes) -> Iterator[FileSystemEvent]:
         if mask & IN_OVERFLOW:
+            self.overflows += 1
             self._sources.clear()
             self._folders.clear()
             self._add(self._root)

@@ -19,9 +19,14 @@ class Moves:
     def __init__(self) -> None:
         self._sources: dict[str, str] = {}
 
-    def add(self, source: str, target: str) -> None:
-        """Note that a file or a folder, with all in it, was moved; in the order in which it happened."""
+    def add(self, source: str, target: str, *, is_folder: bool) -> None:
+        """Note that a file, or a folder with all in it, was moved; in the order in which it happened."""
         origin = self.source_of(source) or source
+        if not is_folder:
+            self._sources.pop(source, None)
+            if len(self._sources) < MAX_MOVES:
+                self._sources[target] = origin
+            return
         carried = {p: s for p, s in self._sources.items() if p.startswith(source + "/")}
         for path in (source, *carried, *(p for p in self._sources if p == target or p.startswith(target + "/"))):
             self._sources.pop(path, None)
