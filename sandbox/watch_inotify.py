@@ -112,15 +112,16 @@ class InotifyEmitter(EventEmitter):
             yield (DirMovedEvent if is_folder else FileMovedEvent)(os.fsdecode(source), os.fsdecode(path))
         else:
             yield (DirCreatedEvent if is_folder else FileCreatedEvent)(os.fsdecode(path))
-        if is_folder and not mask & IN_MOVED_FROM:
-            self._add(path)
+        if is_folder and not mask & IN_MOVED_FROM and self._add(path):
             yield from self._learn(path)
 
     def _add(self, path: bytes) -> bool:
+        """Watch a folder; say whether it was not watched yet, and so may hold what was not heard of."""
         watch = self._libc.inotify_add_watch(self._fd, path, ctypes.c_uint32(_MASK))
-        if watch >= 0:
-            self._folders[watch] = path
-        return bool(watch >= 0)
+        if watch < 0 or self._folders.get(watch) == path:
+            return False
+        self._folders[watch] = path
+        return True
 
     def _learn(self, top: bytes) -> Iterator[FileSystemEvent]:
         """Watch the folders beneath one and tell what is there: it may have come before the watch did."""

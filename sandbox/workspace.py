@@ -89,6 +89,7 @@ class Workspace:
                     f"the fixture {fixture} exceeds the quota of {quota_bytes} bytes and {quota_files} files"
                 )
             workspace._reported = workspace.entries()
+            watcher.fence()  # from here on it knows what is moved
         except WorkspaceError:
             workspace.close()
             raise

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from milepost.sandbox.errors import ActionError, MilepostError, WorkspaceError
+from milepost.sandbox.errors import ActionError, WorkspaceError
 from milepost.sandbox.workspace import Workspace
 
 from .test_workspace import ESCAPES, changes
@@ -379,9 +379,8 @@ def test_a_root_that_was_taken_away_is_the_machine_s_fault(workspace, tmp_path):
     (tmp_path / "away").rmdir()
     workspace.root.symlink_to(tmp_path)
     for use in USES.values():
-        with pytest.raises((WorkspaceError, ActionError)) as raised:
+        with pytest.raises(WorkspaceError):
             use(workspace, "x")
-        assert isinstance(raised.value, WorkspaceError)
     assert os.listdir(tmp_path) == []
     workspace.root.unlink()
 
@@ -400,8 +399,8 @@ def test_whatever_is_done_the_events_lead_from_what_was_to_what_is(workspace, ac
             if "here.txt" not in paths(workspace):
                 workspace.write_text("here.txt", "kept")
             USES[use](workspace, path)
-        except MilepostError as error:
-            assert isinstance(error, ActionError)
+        except ActionError:
+            continue
     asyncio.run(workspace.fence())
     events = workspace.drain_events(1)
     now = {file.path: file.sha256 for file in workspace.files()}
