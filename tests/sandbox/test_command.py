@@ -23,7 +23,7 @@ from .test_workspace import changes
 MARKS = count(7_000_000 + os.getpid() % 1000 * 1000)  # a sleep of so many seconds is one of ours
 
 
-def _why_not():
+def why_not():
     try:
         find_box()
     except SandboxError as error:
@@ -31,7 +31,7 @@ def _why_not():
     return ""
 
 
-pytestmark = pytest.mark.skipif(bool(_why_not()), reason=_why_not() or "bubblewrap works")
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "bubblewrap works")
 
 
 @pytest.fixture
@@ -48,6 +48,10 @@ def run(workspace, command, **limits):
 
 def python(script):
     return "python - <<'END'\n" + script + "\nEND"
+
+
+def next_mark():
+    return next(MARKS)
 
 
 def sleeping(mark):
