@@ -233,7 +233,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         shown, output, problem = " ".join(text[:200].split()), "", ""
         episode.begin_step()
         try:
-            action = parse_action(text)
+            action = parse_action(text, allowed=episode.verbs)
             shown = format_action(action)
             output = await episode.perform(action)
         except ActionError as error:

@@ -41,6 +41,7 @@ class Episode:
 
     def __init__(self, instance: TaskInstance, *, app: AppInstance, workspace: Workspace, page: PageSession) -> None:
         self.instance = instance
+        self.verbs = instance.task.verbs
         self.tracker = Tracker(instance.milestones)
         self.snapshot = Snapshot(url="", title="")
         self.events: tuple[Event, ...] = ()
