@@ -32,6 +32,7 @@ from .action_targets import resolve_target
 from .actions import Action
 from .apps import get_app
 from .observation import LIMITS_CHARS, cut, render_files
+from .observation_kinds import EXTRA_LIMITS_CHARS, Sights
 from .outcome import StopReason
 from .task import TaskInstance
 
@@ -191,6 +192,17 @@ class Episode:
     async def screenshot(self) -> bytes:
         """Return the page as PNG."""
         return await self._page.screenshot()
+
+    async def sights(self, *, screenshot: bool, html: bool, clipboard: bool) -> Sights:
+        """Read what is asked for of the page as it stands, besides its snapshot."""
+        self._clock = time.perf_counter()
+        sights = Sights(
+            screenshot=await self._page.screenshot() if screenshot else None,
+            html=self.masked(await self._page.html(EXTRA_LIMITS_CHARS["html"])) if html else None,
+            clipboard=self.masked(self._page.clipboard) if clipboard else None,
+        )
+        self._lap("look")
+        return sights
 
     async def close(self, *, discard: bool = False) -> None:
         """Give everything back. `discard` closes the page for good instead of returning it to the pool."""

@@ -48,6 +48,25 @@ class FileInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TabInfo:
+    """One open tab; `index` counts from 1."""
+
+    index: int
+    url: str
+    title: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialogInfo:
+    """A dialog of the page that waits for its answer."""
+
+    dialog_type: str
+    message: str
+    default_value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One look at the whole computer at the end of a step.
 
@@ -68,6 +87,8 @@ class Snapshot:
     elements_omitted: int = 0
     files: tuple[FileInfo, ...] = ()
     app_state: Mapping[str, Any] = field(default_factory=dict)
+    tabs: tuple[TabInfo, ...] = ()
+    dialog: DialogInfo | None = None
 
     def by_ref(self, ref: int) -> Element | None:
         """Return the element with this reference, or None."""
