@@ -20,14 +20,15 @@ Line = Annotated[str, Field(strict=True, min_length=1, max_length=500)]
 LongText = Annotated[str, Field(strict=True, max_length=MAX_ACTION_CHARS)]
 
 
-def _rounded(value: float) -> float:
-    return round(value, 2)  # a hundredth of a pixel; what is written is then what is meant
+def _rounded(limit: int) -> AfterValidator:
+    """Keep a coordinate to a hundredth of a pixel, and below the limit: what is written is then what is meant."""
+    return AfterValidator(lambda value: min(round(value, 2), limit - 0.01))
 
 
-Across = Annotated[float, Field(strict=True, ge=0, le=VIEWPORT[0]), AfterValidator(_rounded)]
+Across = Annotated[float, Field(strict=True, ge=0, lt=VIEWPORT[0]), _rounded(VIEWPORT[0])]
 """CSS pixels from the left edge of the viewport."""
 
-Down = Annotated[float, Field(strict=True, ge=0, le=VIEWPORT[1]), AfterValidator(_rounded)]
+Down = Annotated[float, Field(strict=True, ge=0, lt=VIEWPORT[1]), _rounded(VIEWPORT[1])]
 """CSS pixels from the top edge of the viewport."""
 
 

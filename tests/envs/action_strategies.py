@@ -24,10 +24,10 @@ BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "count": SMALL,
     "direction": st.sampled_from(["up", "down", "left", "right"]),
     "button": st.sampled_from(["left", "right", "middle"]),
-    "x": st.floats(0, 1280),
-    "to_x": st.floats(0, 1280),
-    "y": st.floats(0, 720),
-    "to_y": st.floats(0, 720),
+    "x": st.floats(0, 1280, exclude_max=True),
+    "to_x": st.floats(0, 1280, exclude_max=True),
+    "y": st.floats(0, 720, exclude_max=True),
+    "to_y": st.floats(0, 720, exclude_max=True),
     "ms": st.integers(1, 60_000),
 }
 MAY_BE_EMPTY = {
