@@ -212,9 +212,10 @@ def load_policy(run: str) -> Policy:
     from .loading import load_model
     from .lora import load_lora
     from .policies import LanguageModelPolicy
+    from .precision import resolve_precision
 
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    base, tokenizer = load_model(config["model"], dtype=getattr(torch, config["precision"]))
+    base, tokenizer = load_model(config["model"], dtype=resolve_precision(config["precision"]))
     return LanguageModelPolicy(
         engine=HFEngine(load_lora(base, saved[-1], trainable=False)),
         tokenizer=tokenizer,

@@ -9,14 +9,15 @@ import torch
 
 from ..sandbox.errors import EngineError
 from .models import resolve_model
+from .precision import fastest_dtype
 
 
-def load_model(name_or_path: str, *, dtype: torch.dtype = torch.bfloat16) -> tuple[Any, Any]:
+def load_model(name_or_path: str, *, dtype: torch.dtype | None = None) -> tuple[Any, Any]:
     """Load a causal language model and its tokenizer from the cache or a folder; nothing is downloaded.
 
     Args:
         name_or_path: a model's name in the cache, or a folder in Hugging Face format.
-        dtype: arithmetic of the weights.
+        dtype: arithmetic of the weights; None is the one this machine is fast in.
 
     Returns:
         The model in evaluation mode and its tokenizer.
@@ -31,7 +32,7 @@ def load_model(name_or_path: str, *, dtype: torch.dtype = torch.bfloat16) -> tup
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or fastest_dtype(), local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise EngineError(
             f"cannot load the model in {folder}: {error}. Expected a causal language model in Hugging Face format "

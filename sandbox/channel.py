@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from .devtools import DevToolsError
 from .errors import BrowserCrashedError, MilepostError, PageHungError, SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from playwright.async_api import CDPSession
+    from .devtools import DevToolsSession, Handler
 
 CALL_DEADLINE_S = 10.0
-GONE = ("has been closed", "Target crashed", "Connection closed", "Target closed", "detached", "Browser closed")
+GONE = ("Target crashed", "Session with given id not found", "Target closed")
+REPLACED = ("Inspected target navigated", "Cannot find context", "context was destroyed", "uniqueContextId not found")
 
 
 class ContextGoneError(MilepostError):
     """The document that a call was meant for has been replaced; internal to the sandbox, never seen outside."""
+
+
+class DialogOpenError(MilepostError):
+    """A dialog has opened, and the page stands still until it is answered; internal to the sandbox."""
 
 
 class Channel:
@@ -27,27 +31,38 @@ class Channel:
         dead: resolved with the reason once the page or its browser has died; no call outlasts it.
     """
 
-    def __init__(self, session: CDPSession) -> None:
+    def __init__(self, session: DevToolsSession) -> None:
         self._session = session
-        self.dead: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.dead = session.lost
+        self._held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
+    def on(self, event: str, handler: Handler) -> None:
         """Call `handler` with the parameters of each `event`."""
         self._session.on(event, handler)
 
+    def off(self, event: str, handler: Handler) -> None:
+        """End an `on`."""
+        self._session.off(event, handler)
+
     def kill(self, reason: str) -> None:
         """Mark the page as dead and fail what is waiting on it."""
-        if not self.dead.done():
-            self.dead.set_result(reason)
+        self._session.lose(reason)
 
-    def start(self, method: str, **parameters: Any) -> asyncio.Task[dict[str, Any]]:
+    def hold(self) -> None:
+        """Give up what is waiting, with DialogOpenError: the page answers nothing until `release`."""
+        if not self._held.done():
+            self._held.set_result(None)
+
+    def release(self) -> None:
+        """End a `hold`."""
+        self._held = asyncio.get_running_loop().create_future()
+
+    def start(self, method: str, **parameters: Any) -> asyncio.Future[dict[str, Any]]:
         """Send a command without waiting; commands started in a row reach the page in that order."""
-        call = asyncio.ensure_future(self._session.send(method, parameters))
-        call.add_done_callback(_seen)
-        return call
+        return self._session.start(method, parameters)
 
     async def finish(
-        self, call: asyncio.Task[dict[str, Any]], method: str, *, timeout_s: float = CALL_DEADLINE_S
+        self, call: asyncio.Future[dict[str, Any]], method: str, *, timeout_s: float = CALL_DEADLINE_S
     ) -> dict[str, Any]:
         """Wait for a started command.
 
@@ -55,22 +70,21 @@ class Channel:
             PageHungError: no answer within `timeout_s` seconds.
             BrowserCrashedError: the page or its browser died.
             ContextGoneError: the document was replaced while the command ran.
+            DialogOpenError: a dialog holds the page.
             SandboxError: the browser refused the command.
         """
         await self.until(call, what=method, timeout_s=timeout_s)
         try:
             return call.result()
-        except Exception as error:
+        except ConnectionError as error:
+            raise BrowserCrashedError(f"the browser died while answering {method}: {error}") from error
+        except DevToolsError as error:
             text = str(error)
             if any(mark in text for mark in GONE):
-                raise BrowserCrashedError(
-                    f"the browser died while answering {method}: {text.splitlines()[0]}"
-                ) from error
-            if (
-                "context" in text and ("destroyed" in text or "Cannot find" in text)
-            ) or "Inspected target navigated" in text:
+                raise BrowserCrashedError(f"the page died while answering {method}: {text}") from error
+            if any(mark in text for mark in REPLACED):
                 raise ContextGoneError(text) from error
-            raise SandboxError(f"the browser refused {method}: {text.splitlines()[0]}") from error
+            raise SandboxError(f"the browser refused {method}: {text}") from error
 
     async def send(self, method: str, *, timeout_s: float = CALL_DEADLINE_S, **parameters: Any) -> dict[str, Any]:
         """Send a command and wait for its answer; raises like `finish`."""
@@ -82,11 +96,15 @@ class Channel:
         Raises:
             PageHungError: it was not done within `timeout_s` seconds.
             BrowserCrashedError: the page or its browser died first.
+            DialogOpenError: a dialog holds the page.
         """
         if not future.done():
-            await asyncio.wait((future, self.dead), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            awaited = (future, self.dead, self._held)
+            await asyncio.wait(awaited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if future.done():
             return
+        if self._held.done() and not self.dead.done():
+            raise DialogOpenError("a dialog is open")
         future.cancel()
         if self.dead.done():
             raise BrowserCrashedError(f"{self.dead.result()} (during {what})")
@@ -95,9 +113,4 @@ class Channel:
         )
 
 
-def _seen(call: asyncio.Task[dict[str, Any]]) -> None:
-    if not call.cancelled():
-        call.exception()  # a call that nobody waits for any more may fail unheard
-
-
-__all__ = ["CALL_DEADLINE_S", "Channel", "ContextGoneError"]
+__all__ = ["CALL_DEADLINE_S", "Channel", "ContextGoneError", "DialogOpenError"]

@@ -8,11 +8,13 @@ import os
 import time
 from collections import deque
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .app_server import AppServer
 from .browser_thread import BrowserThread
 from .chromium import find_chromium
+from .devtools import DevTools, DevToolsError
 from .errors import BrowserCrashedError, SandboxError
 from .page import VIEWPORT, PageSession
 
@@ -63,6 +65,10 @@ ARGUMENTS = (
     "--font-render-hinting=none",
     "--disable-lcd-text",
     "--disable-gpu",
+    "--enable-automation",
+    "--remote-debugging-port=0",
+    "--run-all-compositor-stages-before-draw",
+    "--disable-new-content-rendering-timeout",
     # WebRTC opens sockets of its own, past the resolver.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
@@ -77,6 +83,8 @@ class Fleet:
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
         self._starting = asyncio.Lock()
+        self._opening = asyncio.Lock()
+        self._devtools: DevTools | None = None
         self._idle: deque[tuple[PageSession, asyncio.Task[None]]] = deque()
         self._lent: set[PageSession] = set()
         self._background: set[asyncio.Task[None]] = set()
@@ -137,19 +145,27 @@ class Fleet:
         from playwright.async_api import Error
 
         try:
-            context = await browser.new_context(
-                viewport={"width": VIEWPORT[0], "height": VIEWPORT[1]},
-                device_scale_factor=1,
-                locale="en-US",
-                timezone_id="UTC",
-                color_scheme="light",
-                reduced_motion="reduce",
-                service_workers="block",
-                accept_downloads=True,
-            )
-            return await PageSession.create(context, AppServer.shared().warm_url)
-        except Error as error:
+            async with self._opening:
+                known = await self._context_ids()
+                context = await browser.new_context(
+                    viewport={"width": VIEWPORT[0], "height": VIEWPORT[1]},
+                    device_scale_factor=1,
+                    locale="en-US",
+                    timezone_id="UTC",
+                    color_scheme="light",
+                    reduced_motion="reduce",
+                    service_workers="block",
+                    accept_downloads=True,
+                )
+                (context_id,) = await self._context_ids() - known
+                assert self._devtools is not None
+            return await PageSession.create(context, context_id, self._devtools, AppServer.shared().warm_url)
+        except (Error, ConnectionError, DevToolsError) as error:
             raise BrowserCrashedError(f"the browser could not open a page: {str(error).splitlines()[0]}") from error
+
+    async def _context_ids(self) -> set[str]:
+        assert self._devtools is not None
+        return set((await self._devtools.start("Target.getBrowserContexts"))["browserContextIds"])
 
     async def release(self, session: PageSession) -> None:
         """Give a page back; it is cleared in the background and reused, or closed if it is spent. Twice is once."""
@@ -182,6 +198,7 @@ class Fleet:
                 self._idle.clear()
                 try:
                     self._browser = await asyncio.wait_for(self._launch(), LAUNCH_DEADLINE_S)
+                    self._devtools = await _connect(self._browser)
                 except TimeoutError as error:
                     raise BrowserCrashedError(f"Chromium did not start within {LAUNCH_DEADLINE_S:g} s") from error
                 self.launches += 1
@@ -237,6 +254,16 @@ class Fleet:
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+async def _connect(browser: Browser) -> DevTools:
+    """Find a browser's DevTools in the file that it leaves in its profile, and connect."""
+    session = await browser.new_browser_cdp_session()
+    arguments = (await session.send("Browser.getBrowserCommandLine"))["arguments"]
+    profile = next(a.partition("=")[2] for a in arguments if a.startswith("--user-data-dir="))
+    port, path = (Path(profile) / "DevToolsActivePort").read_text().split()
+    await session.detach()
+    return await DevTools.connect(f"ws://127.0.0.1:{port}{path}")
 
 
 async def _is_alive(browser: Browser) -> bool:

@@ -1,4 +1,4 @@
-"""One page of one episode: what the agent can do to it, and what it can see of it.
+"""The browser of one episode: what the agent can do to its tabs, and what it can see of them.
 
 Choices worth knowing:
 1. The viewport is 1280 x 720 CSS pixels at scale 1, locale en-US, UTC, reduced motion; Date starts at
@@ -9,122 +9,114 @@ Choices worth knowing:
 3. `select` sets the option with synthetic input and change events, because arrow keys would pass through other
    options and fire for each. What 2 and 3 set without trusted input is journalled as an Input whose origin is
    "agent".
-4. There is one tab. A link or script that opens another is followed in this one.
-5. Dialogs are accepted at once.
+4. What a link or a script opens in a window of its own becomes a new tab, made by us, so that its clock and frames are
+   ours from the start. `window.open` therefore returns null, as with a blocker, and the tab has no opener. Only the
+   active tab is given time.
+5. Dialogs are accepted at once, unless the episode holds them for the agent.
+6. The clipboard is the episode's own. The browser has one for all its pages, so it is filled just before a paste.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin, urlsplit
 
-import orjson
-
-from .channel import Channel, ContextGoneError
-from .errors import ActionError, BrowserCrashedError, PageHungError, SandboxError
+from . import tab_input
+from .channel import Channel, ContextGoneError, DialogOpenError
+from .devtools import DevToolsError
+from .errors import ActionError, BrowserCrashedError, SandboxError
 from .events import Event
-from .page_journal import BINDING, PageJournal
-from .settle import MAX_ROUNDS, WORLD, PageClock
-from .snapshot import Element
+from .page_frames import value_of
+from .page_journal import PageJournal
+from .snapshot import DialogInfo, Element, TabInfo
+from .tab import SETTLE_MS, VIEWPORT, DialogPolicy, Tab, TabView, call
+from .tab_input import Button
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page
+    from playwright.async_api import BrowserContext
 
+    from .devtools import DevTools
     from .workspace import Workspace
 
-VIEWPORT = (1280, 720)
 START_MS = 1_768_467_600_000  # 2026-01-15T09:00:00Z
-SETTLE_MS = 50.0
-MAX_ELEMENTS = 1_000
-INPUT_DEADLINE_S = 10.0
-SCREENSHOT_TRIES = 3
-SCREENSHOT_DEADLINE_S = 3.0
+MAX_TABS = 8
+MAX_UPLOADS = 20
+MAX_TICKS = 20
+BLANK = "about:blank"
 SET_TYPES = frozenset({"date", "time", "month", "week", "datetime-local", "color", "range"})
+COPY_KEYS = frozenset({"control+c", "control+x", "controlormeta+c", "controlormeta+x", "control+insert"})
+PASTE_KEYS = frozenset({"control+v", "controlormeta+v", "control+shift+v", "shift+insert"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageView:
-    """What one look at the page returns; fields as in `Snapshot`."""
+    """What one look at the browser returns; fields as in `Snapshot`."""
 
     url: str
     title: str
     focused: int | None
     elements: tuple[Element, ...]
     elements_omitted: int
-
-
-@cache
-def _script(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    tabs: tuple[TabInfo, ...] = ()
+    dialog: DialogInfo | None = None
 
 
 class PageSession:
-    """A page in a pooled browser context: from `Fleet.acquire`, through `open`, back by `Fleet.release`.
+    """The tabs of one episode, in a pooled browser context.
 
-    All coroutines run on the browser thread's loop. After a SandboxError the session is spent: release it.
+    From `Fleet.acquire`, through `open`, back by `Fleet.release`. All coroutines run on the browser thread's loop. After a SandboxError the session is spent: release it. Actions
+    apply to the active tab. An action raises ActionError for what the agent did wrong, also while a dialog waits.
 
     Attributes:
         born: `time.monotonic()` seconds when it was made.
         episodes: how many episodes it has served.
         broken: why it must not be used again, or None.
+        clipboard: what was copied last.
     """
 
-    def __init__(self, context: BrowserContext, page: Page, channel: Channel, frame_id: str) -> None:
+    def __init__(self, context: BrowserContext, context_id: str, devtools: DevTools, warm_url: str, tab: Tab) -> None:
         self.born = time.monotonic()
         self.episodes = 0
         self.broken: str | None = None
+        self.clipboard = ""
         self._context = context
-        self._page = page
-        self._channel = channel
-        self._clock = PageClock(channel, frame_id)
-        self._journal = PageJournal(channel, page, frame_id, lambda context_id: context_id in self._contexts)
-        self._contexts: set[int] = set()
+        self._context_id = context_id
+        self._devtools = devtools
+        self._warm_url = warm_url
+        self._tabs = [tab]
+        self._active = 0
         self._allowed: frozenset[str] = frozenset()
-        self._world_script: str | None = None
-        self._popup: str | None = None
-        self._scrolled = False
-        self._closing: asyncio.Task[None] | None = None
-        channel.on("Runtime.executionContextCreated", self._on_context)
-        channel.on("Page.windowOpen", self._on_window_open)
-        page.on("crash", lambda _: channel.kill("the page's process crashed"))
-        page.on("close", lambda _: channel.kill("the page was closed or its browser died"))
+        self._seed = 0
+        self._dialogs: DialogPolicy = "accept"
+        self._workspace: Workspace | None = None
+        self._last_view: TabView | None = None
+        self._closed_journals: list[PageJournal] = []  # of tabs that were closed since the last drain
+        self._uploads: Path | None = None
 
     @classmethod
-    async def create(cls, context: BrowserContext, warm_url: str) -> PageSession:
-        """Make the one page of a fresh context and its process (called by the fleet).
-
-        Args:
-            context: an empty context.
-            warm_url: an address of the site that the episodes will be on, so that they find its process running.
-        """
-        page = await context.new_page()
-        channel = Channel(await context.new_cdp_session(page))
-        tree = await channel.send("Page.getFrameTree")
-        session = cls(context, page, channel, tree["frameTree"]["frame"]["id"])
-        context.on("page", session._on_page)
-        await asyncio.gather(
-            channel.send("Page.enable"),
-            channel.send("Network.enable"),
-            channel.send("Runtime.addBinding", name=BINDING, executionContextName=WORLD),
-            channel.send("Page.addScriptToEvaluateOnNewDocument", source=_script("page_snapshot.js"), worldName=WORLD),
-            channel.send("Runtime.enable"),
-            channel.send("Emulation.setVirtualTimePolicy", policy="pause"),
-        )
-        with session._typed():
-            await session._navigate(warm_url)
-            await session._clock.warm()
+    async def create(cls, context: BrowserContext, context_id: str, devtools: DevTools, warm_url: str) -> PageSession:
+        """Make the first tab of a fresh context, and its process (called by the fleet); arguments as `Tab.create`."""
+        tab = await Tab.create(context, context_id, devtools, warm_url)
+        session = cls(context, context_id, devtools, warm_url, tab)
         await session.clear()
         return session
 
     async def open(
-        self, *, url: str, allowed_hosts: Sequence[str], seed: int, downloads: Workspace | None = None
+        self,
+        *,
+        url: str,
+        allowed_hosts: Sequence[str],
+        seed: int,
+        downloads: Workspace | None = None,
+        dialogs: DialogPolicy = "accept",
     ) -> None:
         """Start an episode at `url`, with Math.random seeded, the clock at its start, no history; load it and settle.
 
@@ -133,32 +125,48 @@ class PageSession:
             allowed_hosts: hosts, each with its port if it has one ("x.localhost:8000"), that the page may be on.
             seed: seeds Math.random; 0 <= seed < 2**53.
             downloads: where downloads are saved, in its folder `downloads`; None cancels them.
+            dialogs: "accept" every dialog at once, or "ask": hold the page until `answer_dialog`.
 
         Raises:
             SandboxError: the page cannot be reached, or the browser failed.
         """
         self._allowed = frozenset(allowed_hosts)
+        self._seed, self._workspace, self._dialogs = seed, downloads, dialogs
         self.episodes += 1
         with self._typed():
-            await self._set_world(seed, None)
-            self._journal.begin(downloads)
-            await self._navigate(self._checked(url))
-            if self._journal.unreachable is not None:
+            tab = self._tab
+            url = self._checked(url)
+            await tab.begin(url, start_ms=START_MS, seed=seed, workspace=downloads, dialogs=dialogs)
+            if tab.journal.unreachable is not None:
                 raise SandboxError(f"the episode's first page {url} cannot be reached; is its server up?")
-            born = await self._clock.evaluate("milepostPage.born")
-            await asyncio.gather(
-                self._set_world(seed, START_MS - born), self._channel.send("Page.resetNavigationHistory")
-            )
 
-    async def click(self, ref: int, *, button: Literal["left", "right", "middle"] = "left", count: int = 1) -> None:
-        """Click an element with the mouse; it is scrolled into view first.
+    # ------------------------------------------------------------------ on elements
+
+    async def click(self, ref: int, *, button: Button = "left", count: int = 1) -> None:
+        """Click an element with the mouse, `count` times; it is scrolled into view first.
 
         Raises:
             ActionError: no such element, or it is disabled, invisible or covered (the message says by what).
         """
-        with self._typed():
-            spot = await self._ask(f"aim({int(ref)}, 'click')")
-            await self._click_at(spot["x"], spot["y"], button, count)
+        with self._acting() as tab:
+            spot = await tab.ask(ref, "aim", "click")
+            await tab_input.click_at(tab, spot["x"], spot["y"], button, count)
+
+    async def hover(self, ref: int) -> None:
+        """Move the mouse over an element; raises like `click`."""
+        with self._acting() as tab:
+            spot = await tab.ask(ref, "aim", "hover")
+            await tab_input.move_to(tab, spot["x"], spot["y"])
+
+    async def drag(self, ref: int, onto: int) -> None:
+        """Drag an element onto another; raises like `click`."""
+        with self._acting() as tab:
+            await tab.ask(onto, "aim", "hover")
+            start = await tab.ask(ref, "aim", "click")
+            end = await tab.ask(onto, "aim", "hover")
+            if end.get("moved"):
+                raise ActionError("the two elements are too far apart to be in view together; scroll first")
+            await tab_input.drag(tab, start["x"], start["y"], end["x"], end["y"])
 
     async def fill(self, ref: int, text: str) -> None:
         """Replace a field's content.
@@ -166,17 +174,17 @@ class PageSession:
         Raises:
             ActionError: as `click`, or the element takes no text, or not this one.
         """
-        with self._typed():
-            spot = await self._ask(f"aim({int(ref)}, 'fill')")
+        with self._acting() as tab:
+            spot = await tab.ask(ref, "aim", "fill")
             if spot["type"] in SET_TYPES:
-                self._journal.acted(await self._ask(f"put({int(ref)}, {_json(text)})"))
+                await self._set(tab, ref, "put", text)
                 return
-            await self._click_at(spot["x"], spot["y"], "left", 1)
-            field = await self._ask(f"grip({int(ref)})")
+            await tab_input.click_at(tab, spot["x"], spot["y"])
+            field = await tab.ask(ref, "grip")
             if text:
-                await self._channel.send("Input.insertText", text=text)
+                await tab.channel.send("Input.insertText", text=text)
             elif not field["empty"]:
-                await self._key("Delete")
+                await tab_input.press(tab, "Delete")
 
     async def select(self, ref: int, option: str) -> None:
         """Choose a select's option by its label (or its value, or its label in another case).
@@ -184,9 +192,85 @@ class PageSession:
         Raises:
             ActionError: as `click`, or it is no select, or has no such option.
         """
-        with self._typed():
-            await self._ask(f"aim({int(ref)}, 'select')")
-            self._journal.acted(await self._ask(f"choose({int(ref)}, {_json(option)})"))
+        with self._acting() as tab:
+            await tab.ask(ref, "aim", "select")
+            await self._set(tab, ref, "choose", option)
+
+    async def check(self, ref: int, checked: bool) -> None:
+        """Bring a checkbox, radio button, switch or toggle button into a state; one that is in it is left alone.
+
+        Raises:
+            ActionError: as `click`, or it cannot be checked, or does not take the state (a radio button that is on).
+        """
+        with self._acting() as tab:
+            if await self._is_checked(tab, ref) is checked:
+                return
+            spot = await tab.ask(ref, "aim", "click")
+            await tab_input.click_at(tab, spot["x"], spot["y"])
+            with contextlib.suppress(ContextGoneError):  # the click has led to another page
+                if await self._is_checked(tab, ref) is not checked:
+                    raise ActionError(f"it was clicked and is still {'off' if checked else 'on'}")
+
+    async def upload(self, ref: int, files: Sequence[tuple[str, bytes]]) -> None:
+        """Put files into a file field.
+
+        Args:
+            ref: the field.
+            files: name and content of each, at most 20.
+
+        Raises:
+            ActionError: it takes no files, or only one.
+        """
+        with self._acting() as tab:
+            field = await tab.ask(ref, "aim", "upload")
+            if len(files) > (MAX_UPLOADS if field.get("multiple") else 1):
+                raise ActionError(f"the field takes one file; {len(files)} were given" if not field.get("multiple")
+                                  else f"at most {MAX_UPLOADS} files can be uploaded at once")  # fmt: skip
+            await tab_input.give_files(tab, ref, self._written(files))
+
+    async def scroll(self, direction: Literal["up", "down", "left", "right"], ref: int | None = None) -> None:
+        """Scroll the part around an element, or under the middle of the viewport, by four fifths of its size.
+
+        Raises:
+            ActionError: nothing is left to scroll.
+        """
+        with self._acting() as tab:
+            if ref is None:
+                await tab.ask_page("scroll", direction)
+            else:
+                frame_id, own = tab.tree.split(ref)
+                answer = await tab.tree.evaluate(frame_id, call("scroll", direction, own))
+                if "error" in answer:
+                    raise ActionError(answer["error"])
+            tab.scrolled = True  # scroll events and what hangs on them come with the next frame
+
+    # ------------------------------------------------------------------ mouse, keyboard, clipboard
+
+    async def mouse_move(self, x: float, y: float) -> None:
+        """Move the mouse to a point of the viewport, in CSS pixels.
+
+        Raises:
+            ActionError: it lies outside.
+        """
+        with self._acting() as tab:
+            _within(x, y)
+            await tab.arm()
+            await tab_input.move_to(tab, x, y)
+
+    async def mouse_click(self, x: float, y: float, *, button: Button = "left", count: int = 1) -> None:
+        """Click at a point of the viewport; raises like `mouse_move`."""
+        with self._acting() as tab:
+            _within(x, y)
+            await tab.arm()
+            await tab_input.click_at(tab, x, y, button, count)
+
+    async def mouse_drag(self, x: float, y: float, to_x: float, to_y: float) -> None:
+        """Press at a point, move to another, release; raises like `mouse_move`."""
+        with self._acting() as tab:
+            _within(x, y)
+            _within(to_x, to_y)
+            await tab.arm()
+            await tab_input.drag(tab, x, y, to_x, to_y)
 
     async def press(self, keys: str) -> None:
         """Press a key or a chord where the focus is: "Enter", "Tab", "Control+A", "x".
@@ -194,9 +278,27 @@ class PageSession:
         Raises:
             ActionError: no such key.
         """
-        with self._typed():
-            await self._ask("arm()")
-            await self._key(keys)
+        with self._acting() as tab:
+            await tab.arm()
+            chord = keys.replace(" ", "").lower()
+            if chord in COPY_KEYS:
+                self.clipboard = await self._selection(tab) or self.clipboard
+            if chord in PASTE_KEYS:
+                await self._paste(tab, keys)
+            else:
+                await tab_input.press(tab, keys)
+
+    async def type(self, text: str) -> None:
+        """Type text key by key where the focus is."""
+        with self._acting() as tab:
+            await tab.arm()
+            await tab_input.type_text(tab, text)
+
+    async def set_clipboard(self, text: str) -> None:
+        """Put text onto the episode's clipboard."""
+        self.clipboard = text
+
+    # ------------------------------------------------------------------ addresses and tabs
 
     async def goto(self, url: str) -> None:
         """Load an address, absolute or relative to the present one.
@@ -204,36 +306,83 @@ class PageSession:
         Raises:
             ActionError: it is not http(s), not on an allowed host, or cannot be loaded.
         """
-        with self._typed():
-            await self._navigate(self._checked(urljoin(self._journal.url, url.strip())))
-            await self._confine()
+        with self._acting() as tab:
+            await tab.navigate(self._checked(urljoin(tab.journal.url, url.strip())))
+            await self._confine(tab)
 
     async def back(self) -> None:
-        """Go one page back in the episode's history.
+        """Go one page back in the tab's history.
 
         Raises:
             ActionError: there is none.
         """
-        with self._typed():
-            history = await self._channel.send("Page.getNavigationHistory")
-            index = history["currentIndex"]
-            if index <= 0:
-                raise ActionError("there is no page to go back to")
-            self._clock.expect_navigation()
-            entry, present = history["entries"][index - 1], history["entries"][index]
-            if entry["url"].partition("#")[0] == present["url"].partition("#")[0]:
-                self._clock.navigating = False  # a step within the document loads nothing
-            await self._channel.send("Page.navigateToHistoryEntry", entryId=entry["id"])
+        with self._acting() as tab:
+            await self._travel(tab, -1)
 
-    async def scroll(self, direction: Literal["up", "down"]) -> None:
-        """Scroll what lies under the middle of the viewport by four fifths of its height.
+    async def forward(self) -> None:
+        """Go one page forward in the tab's history; raises like `back`."""
+        with self._acting() as tab:
+            await self._travel(tab, 1)
+
+    async def reload(self) -> None:
+        """Load the page again."""
+        with self._acting() as tab:
+            tab.clock.expect_navigation()
+            await tab.channel.send("Page.reload")
+
+    async def new_tab(self, url: str | None = None) -> None:
+        """Open a tab at an address, or empty, and make it the active one.
 
         Raises:
-            ActionError: nothing is left to scroll.
+            ActionError: as `goto`, or there are MAX_TABS already.
+        """
+        with self._acting() as tab:
+            await self._open_tab(None if url is None else self._checked(urljoin(tab.journal.url, url.strip())))
+
+    async def switch_tab(self, index: int) -> None:
+        """Make another tab the active one; `index` counts from 1.
+
+        Raises:
+            ActionError: there is no such tab.
+        """
+        with self._acting():
+            self._active = self._place(index)
+
+    async def close_tab(self, index: int | None = None) -> None:
+        """Close a tab, by default the active one; the one before it becomes active.
+
+        Raises:
+            ActionError: there is no such tab, or it is the only one.
+        """
+        with self._acting():
+            place = self._active if index is None else self._place(index)
+            if len(self._tabs) == 1:
+                raise ActionError("the only tab cannot be closed")
+            await self._drop(place)
+            if self._active >= place:
+                self._active = max(0, self._active - 1)
+
+    async def answer_dialog(self, accept: bool, text: str | None = None) -> None:
+        """Answer the dialog that holds the page.
+
+        Args:
+            accept: as its OK button, else as its Cancel button.
+            text: what a prompt is answered with; None leaves what it is filled with.
+
+        Raises:
+            ActionError: no dialog is open.
         """
         with self._typed():
-            await self._ask(f"scroll({_json(direction)})")
-            self._scrolled = True  # scroll events and what hangs on them come with the next frame
+            if self._tab.dialog is None:
+                raise ActionError("no dialog is open")
+            await self._tab.answer(accept=accept, text=text)
+
+    # ------------------------------------------------------------------ time and looks
+
+    async def wait(self, ms: float) -> None:
+        """Grant the page virtual time, in milliseconds, at least 1."""
+        with self._acting() as tab:
+            await tab.clock.settle(ms)
 
     async def settle(self, budget_ms: float = SETTLE_MS) -> None:
         """Let the page react: grant it virtual time, finish loads and downloads that the action began.
@@ -245,113 +394,150 @@ class PageSession:
             ActionError: the page went where it must not; it was brought back. Or a download could not be saved.
             SandboxError: the page hung or its browser died.
         """
+        refusals: list[str] = []
         with self._typed():
-            moved, self._scrolled = self._scrolled, False
-            await self._hear()
-            await self._clock.settle(budget_ms, frames=moved)
-            for _ in range(MAX_ROUNDS):
-                await self._journal.requests_done()
-                if not self._journal.take_fetched():
-                    break
-                await self._clock.settle(budget_ms)  # what the page does with the answers
-            await self._journal.downloads_done()
-            if self._popup is not None:
-                url, self._popup = self._popup, None
-                await self._navigate(self._checked(url))
-            await self._confine()
-        refusals = self._journal.take_refusals()
+            if self._tab.dialog is None:
+                tab = self._tab
+                await tab.settle(budget_ms)
+                await self._confine(tab)
+                refusals += tab.journal.take_refusals()
+                popups, tab.popups = tab.popups, []
+                for url in popups:
+                    try:
+                        await self._open_tab(self._checked(url))
+                    except ActionError as error:
+                        refusals.append(str(error))
         if refusals:
             raise ActionError("; ".join(refusals))
 
     async def look(self) -> PageView:
-        """Return the page as it stands: address, title, focus and accessible elements.
+        """Return the active tab as it stands. While a dialog holds it, that is what was seen last.
 
         Raises:
             SandboxError: the page hung or its browser died.
         """
         with self._typed():
-            seen = await self._look()
-        self._journal.saw_title(seen["title"])
+            if self._tab.dialog is None:
+                self._last_view = await self._tab.look()
+        seen = self._last_view or TabView(url=self._tab.journal.url, title="", focused=None, elements=(),
+                                          elements_omitted=0)  # fmt: skip
         return PageView(
-            url=seen["url"],
-            title=seen["title"],
-            focused=seen["focused"],
-            elements=tuple(_element(row) for row in seen["elements"]),
-            elements_omitted=seen["omitted"],
+            url=seen.url,
+            title=seen.title,
+            focused=seen.focused,
+            elements=seen.elements,
+            elements_omitted=seen.elements_omitted,
+            tabs=tuple(
+                TabInfo(index=i + 1, url=tab.journal.url, title=tab.title, active=i == self._active)
+                for i, tab in enumerate(self._tabs)
+            ),
+            dialog=self._tab.dialog,
         )
+
+    async def html(self, limit_chars: int) -> str:
+        """Return the main document's pruned HTML, at most `limit_chars` characters; raises like `look`."""
+        with self._acting() as tab:
+            return str(await tab.clock.evaluate(f"milepostPage.html({int(limit_chars)})"))
+        return ""
+
+    async def screenshot(self) -> bytes:
+        """Return the viewport as PNG; raises like `look`."""
+        with self._acting() as tab:
+            return await tab.frames.picture()
+        raise ActionError("a dialog is open; answer it first")
 
     def drain_events(self, step: int) -> list[Event]:
         """Return the events since the last drain, in order, stamped with `step`."""
-        return self._journal.drain(step)
+        journals = [*self._closed_journals, *(tab.journal for tab in self._tabs)]
+        self._closed_journals.clear()
+        events = [event for journal in journals for event in journal.drain(step)]
+        return sorted(events, key=lambda e: e.t) if len(journals) > 1 else events
 
-    async def screenshot(self) -> bytes:
-        """Return the viewport as PNG."""
-        import base64
-
-        with self._typed():
-            call = self._channel.start("Page.captureScreenshot", format="png")
-            for attempt in range(SCREENSHOT_TRIES):
-                await asyncio.wait((call,), timeout=SCREENSHOT_DEADLINE_S)
-                if call.done() or attempt == SCREENSHOT_TRIES - 1:
-                    break
-                await self._clock.warm()  # a process that began with this episode has not drawn yet
-            answer = await self._channel.finish(call, "a screenshot")
-        return base64.b64decode(answer["data"])
+    # ------------------------------------------------------------------ the fleet's
 
     async def clear(self) -> None:
-        """End the episode: an empty page, no cookies, no window name, no history (called by the fleet).
+        """End the episode: one empty tab, no cookies, no window name, no history (called by the fleet).
 
         Raises:
             SandboxError: the page does not answer; it must be closed.
         """
         with self._typed():
-            self._journal.begin(None)
             self._allowed = frozenset()
-            self._popup = None
-            await self._channel.send("Network.clearBrowserCookies")
-            self._clock.expect_navigation()
-            await self._channel.send("Page.navigate", url="about:blank")
-            await self._clock.load()
-            await self._clock.evaluate("window.name = ''")  # a window keeps its name whatever it shows
-            await self._channel.send("Page.resetNavigationHistory")
+            self.clipboard = ""
+            self._last_view = None
+            self._closed_journals.clear()
+            self._forget_uploads()
+            for tab in self._tabs:
+                await tab.dismiss()
+            while len(self._tabs) > 1:
+                await self._drop(len(self._tabs) - 1)
+            self._active = 0
+            await self._tab.channel.send("Network.clearBrowserCookies")
+            await self._tab.clear()
 
     async def answers(self) -> bool:
         """Return whether the page's process is there and answers (called by the fleet)."""
         try:
             with self._typed():
-                await self._clock.evaluate("0")
+                await self._tab.clock.evaluate("0")
         except (SandboxError, ActionError):
             return False
         return True
 
     async def close(self) -> None:
-        """Close the page and its context; never raises, never outlasts its deadline."""
+        """Close the tabs and their context; never raises, never outlasts its deadline."""
         from playwright.async_api import Error
 
         self.broken = self.broken or "it was closed"
-        self._journal.abandon_downloads()
+        self._forget_uploads()
+        for tab in self._tabs:
+            tab.journal.abandon_downloads()
         with contextlib.suppress(Error, TimeoutError):
-            await asyncio.wait_for(self._context.close(), INPUT_DEADLINE_S)
+            await asyncio.wait_for(self._context.close(), tab_input.INPUT_DEADLINE_S)
 
     # ------------------------------------------------------------------ inside
 
+    @property
+    def _tab(self) -> Tab:
+        return self._tabs[self._active]
+
+    @property
+    def _channel(self) -> Channel:
+        return self._tab.channel
+
     @contextlib.contextmanager
-    def _typed(self) -> Any:
-        """Remember that a SandboxError spends the session, and let nothing of Playwright's out."""
+    def _typed(self) -> Iterator[None]:
+        """Remember that a SandboxError spends the session, and let nothing of the browser's out.
+
+        A dialog that opens meanwhile ends the block early: what was begun goes on once it is answered.
+        """
         from playwright.async_api import Error
 
         try:
             if self.broken is not None:
                 raise BrowserCrashedError(f"the page cannot be used any more: {self.broken}")
             yield
+        except DialogOpenError:
+            return
         except ContextGoneError as error:
             raise ActionError("the page was replaced while the action ran; look at it again") from error
-        except Error as error:
-            self.broken = str(error).splitlines()[0]
+        except (Error, ConnectionError, DevToolsError) as error:
+            self.broken = (str(error) or type(error).__name__).splitlines()[0]
             raise BrowserCrashedError(f"the browser died: {self.broken}") from error
         except SandboxError as error:
             self.broken = self.broken or str(error)
             raise
+
+    @contextlib.contextmanager
+    def _acting(self) -> Iterator[Tab]:
+        """Yield the active tab for an action, unless a dialog holds it."""
+        tab = self._tab
+        if tab.dialog is not None:
+            raise ActionError(
+                f'a dialog is open ({tab.dialog.dialog_type} "{tab.dialog.message[:100]}"); accept or dismiss it first'
+            )
+        with self._typed():
+            yield tab
 
     def _checked(self, url: str) -> str:
         parts = urlsplit(url)
@@ -361,128 +547,129 @@ class PageSession:
             raise ActionError(f"{url!r} is refused: its host is not one of this task's")
         return url
 
-    async def _navigate(self, url: str) -> None:
-        self._clock.expect_navigation()
-        call = self._channel.start("Page.navigate", url=url)
-        answer = await self._channel.finish(call, "Page.navigate", timeout_s=15.0)
-        if "loaderId" not in answer and "errorText" not in answer:
-            self._clock.navigating = False  # within the document: nothing loads
-        await self._clock.settle(SETTLE_MS)
-
-    async def _confine(self) -> None:
-        """Bring the page back from an address where it must not be."""
-        unreachable, url = self._journal.unreachable, self._journal.url
+    async def _confine(self, tab: Tab) -> None:
+        """Bring a tab back from an address where it must not be."""
+        unreachable, url = tab.journal.unreachable, tab.journal.url
         parts = urlsplit(url)
         if unreachable is None and parts.scheme in ("http", "https") and parts.netloc in self._allowed:
             return
-        history = await self._channel.send("Page.getNavigationHistory")
+        if unreachable is None and url == BLANK and tab is not self._tabs[0]:
+            return
+        history = await tab.channel.send("Page.getNavigationHistory")
         index = history["currentIndex"]
         if index <= 0:
             raise SandboxError(f"the page left for {unreachable or url} and there is no page to bring it back to")
-        self._clock.expect_navigation()
-        await self._channel.send("Page.navigateToHistoryEntry", entryId=history["entries"][index - 1]["id"])
-        await self._clock.settle(SETTLE_MS)
+        tab.clock.expect_navigation()
+        await tab.channel.send("Page.navigateToHistoryEntry", entryId=history["entries"][index - 1]["id"])
+        await tab.clock.settle(SETTLE_MS)
         raise ActionError(
             f"{unreachable!r} could not be loaded"
             if unreachable
             else f"{url!r} is refused: it is not one of this task's"
         )
 
-    async def _hear(self) -> None:
-        """Close the window of trusted input; what the action has set off in the page is reported by then."""
-        if self._clock.context_id is not None:
-            with contextlib.suppress(ContextGoneError):
-                await self._clock.evaluate("milepostPage.disarm()")
+    async def _travel(self, tab: Tab, by: Literal[-1, 1]) -> None:
+        history = await tab.channel.send("Page.getNavigationHistory")
+        index, entries = history["currentIndex"], history["entries"]
+        if not 0 <= index + by < len(entries):
+            raise ActionError(f"there is no page to go {'back' if by < 0 else 'forward'} to")
+        tab.clock.expect_navigation()
+        entry, present = entries[index + by], entries[index]
+        if entry["url"].partition("#")[0] == present["url"].partition("#")[0]:
+            tab.clock.navigating = False  # a step within the document loads nothing
+        await tab.channel.send("Page.navigateToHistoryEntry", entryId=entry["id"])
 
-    async def _look(self) -> dict[str, Any]:
-        for attempt in (0, 1, 2):
-            try:
-                text = await self._clock.evaluate(f"JSON.stringify(milepostPage.look({MAX_ELEMENTS}))")
-                return dict(orjson.loads(text))
-            except ContextGoneError:
-                if attempt == 2:
-                    raise PageHungError("the page replaces itself without end") from None
-                await self._clock.settle(SETTLE_MS)
-        raise AssertionError("unreachable")
+    async def _set(self, tab: Tab, ref: int, call: str, value: str) -> None:
+        entry = await tab.ask(ref, call, value)
+        tab.journal.acted(entry | {"ref": ref})
 
-    async def _ask(self, call: str) -> dict[str, Any]:
-        answer = await self._clock.evaluate(f"milepostPage.{call}")
-        if "error" in answer:
-            raise ActionError(answer["error"])
-        self._scrolled |= answer.get("moved", False)
-        return dict(answer)
+    async def _is_checked(self, tab: Tab, ref: int) -> bool:
+        frame_id, own = tab.tree.split(ref)
+        checked = await tab.tree.evaluate(frame_id, call("checked", own))
+        if checked is None:
+            raise ActionError("it cannot be checked; click it instead")
+        return bool(checked)
 
-    async def _click_at(self, x: float, y: float, button: str, count: int) -> None:
-        calls = [self._mouse("mouseMoved", x, y, "none", 0)]
-        for number in range(1, count + 1):
-            calls += [self._mouse(kind, x, y, button, number) for kind in ("mousePressed", "mouseReleased")]
-        for call in calls:
-            await self._channel.finish(call, "a click", timeout_s=INPUT_DEADLINE_S)
+    async def _selection(self, tab: Tab) -> str:
+        """Return the text that is selected in any of the tab's documents."""
+        found = [await tab.tree.evaluate(tab.tree.main_id, "milepostPage.selection()")]
+        for child in tab.tree.children(tab.tree.main_id):
+            found.append(await tab.tree.evaluate(child, "milepostPage.selection()"))
+        return str(next((text for text in found if text), ""))
 
-    def _mouse(self, kind: str, x: float, y: float, button: str, count: int) -> asyncio.Task[dict[str, Any]]:
-        return self._channel.start("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=count)
+    async def _paste(self, tab: Tab, keys: str) -> None:
+        if not self.clipboard:
+            return  # the browser's own may hold what another episode copied
+        async with self._devtools.clipboard:
+            await self._permit_copying("granted")
+            copying = tab.channel.start(
+                "Runtime.evaluate",
+                expression=call("copy", self.clipboard),
+                contextId=tab.clock.context_id,
+                awaitPromise=True,
+                returnByValue=True,
+                userGesture=True,
+            )
+            for _ in range(MAX_TICKS):
+                if not copying.done():
+                    await tab.clock.tick()
+            copied = copying.done() and value_of(await tab.channel.finish(copying, "the clipboard"))
+            await self._permit_copying("denied")
+            if copied:
+                await tab_input.press(tab, keys)
+            else:
+                await tab.channel.send("Input.insertText", text=self.clipboard)
 
-    async def _key(self, keys: str) -> None:
+    async def _permit_copying(self, setting: Literal["granted", "denied"]) -> None:
+        await self._devtools.start(
+            "Browser.setPermission",
+            {"permission": {"name": "clipboard-write"}, "setting": setting, "browserContextId": self._context_id},
+        )
+
+    def _written(self, files: Sequence[tuple[str, bytes]]) -> list[Path]:
+        """Write files where the browser can read them; they are gone with the episode."""
+        if self._uploads is None:
+            self._uploads = Path(tempfile.mkdtemp(prefix="milepost-upload-"))
+        folder = Path(tempfile.mkdtemp(dir=self._uploads))
+        paths = []
+        for name, content in files:
+            path = folder / Path(name).name
+            path.write_bytes(content)
+            paths.append(path)
+        return paths
+
+    def _forget_uploads(self) -> None:
+        uploads, self._uploads = self._uploads, None
+        if uploads is not None:
+            shutil.rmtree(uploads, ignore_errors=True)
+
+    def _place(self, index: int) -> int:
+        if not 1 <= index <= len(self._tabs):
+            raise ActionError(f"there is no tab {index}; the tabs are 1 to {len(self._tabs)}")
+        return index - 1
+
+    async def _open_tab(self, url: str | None) -> None:
+        if len(self._tabs) >= MAX_TABS:
+            raise ActionError(f"there are {MAX_TABS} tabs already; close one first")
+        now_ms = await self._tab.now_ms()
+        tab = await Tab.create(self._context, self._context_id, self._devtools, self._warm_url)
+        self._tabs.append(tab)
+        self._active = len(self._tabs) - 1
+        await tab.begin(url, start_ms=now_ms, seed=self._seed, workspace=self._workspace, dialogs=self._dialogs)
+
+    async def _drop(self, place: int) -> None:
         from playwright.async_api import Error
 
-        pressing = asyncio.ensure_future(self._page.keyboard.press(keys))
-        await self._channel.until(pressing, what=f"the key {keys}", timeout_s=INPUT_DEADLINE_S)
-        try:
-            pressing.result()
-        except Error as error:
-            if "Unknown key" in str(error):
-                raise ActionError(
-                    f'there is no key {keys!r}; write "Enter", "Tab", "ArrowDown", "Control+A" or one character'
-                ) from error
-            raise
-
-    async def _set_world(self, seed: int, move_ms: float | None) -> None:
-        settings = _json({"startMs": START_MS, "moveMs": move_ms, "seed": seed})
-        source = _script("page_world.js").replace("MILEPOST_SETTINGS", settings)
-        old, self._world_script = self._world_script, None
-        adding = self._channel.start("Page.addScriptToEvaluateOnNewDocument", source=source)
-        if old is not None:
-            await self._channel.send("Page.removeScriptToEvaluateOnNewDocument", identifier=old)
-        self._world_script = (await self._channel.finish(adding, "a script"))["identifier"]
-
-    def _on_context(self, event: dict[str, Any]) -> None:
-        if event["context"]["name"] == WORLD:
-            self._contexts.add(event["context"]["id"])
-
-    def _on_window_open(self, event: dict[str, Any]) -> None:
-        self._popup = event["url"] or None
-
-    def _on_page(self, page: Page) -> None:
-        if page is not self._page:
-            self._closing = asyncio.ensure_future(_close_page(page))
+        tab = self._tabs.pop(place)
+        self._closed_journals.append(tab.journal)
+        tab.journal.abandon_downloads()
+        with contextlib.suppress(Error):
+            await asyncio.wait_for(tab.page.close(), tab_input.INPUT_DEADLINE_S)
 
 
-async def _close_page(page: Page) -> None:
-    from playwright.async_api import Error
-
-    with contextlib.suppress(Error):
-        await page.close()
+def _within(x: float, y: float) -> None:
+    if not (0 <= x < VIEWPORT[0] and 0 <= y < VIEWPORT[1]):
+        raise ActionError(f"({x:g}, {y:g}) lies outside the viewport of {VIEWPORT[0]} x {VIEWPORT[1]} pixels")
 
 
-def _json(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _element(row: list[Any]) -> Element:
-    ref, role, name, value, states, options, depth, box, in_viewport, interactive, frame = row
-    return Element(
-        ref=ref,
-        role=role,
-        name=name,
-        value=value,
-        states=tuple(states),
-        options=tuple(options),
-        depth=depth,
-        box=None if box is None else (box[0], box[1], box[2], box[3]),
-        in_viewport=in_viewport,
-        interactive=interactive,
-        frame=frame,
-    )
-
-
-__all__ = ["PageSession", "PageView"]
+__all__ = ["SETTLE_MS", "START_MS", "VIEWPORT", "PageSession", "PageView"]

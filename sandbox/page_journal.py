@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,14 @@ import orjson
 from .channel import Channel
 from .errors import ActionError
 from .events import Click, Dialog, Download, Event, Focus, Input, Load, Navigation, Request, Submit, Title
+from .page_frames import FRAME_REFS
+from .snapshot import DialogInfo
 
 if TYPE_CHECKING:
-    from playwright.async_api import Dialog as PlaywrightDialog
     from playwright.async_api import Download as PlaywrightDownload
     from playwright.async_api import Page
 
+    from .page_frames import FrameTree
     from .workspace import Workspace
 
 BINDING = "milepostJournal"
@@ -39,11 +40,11 @@ class PageJournal:
         refused: what went wrong with the last downloads, for the agent; emptied by `take_refusals`.
     """
 
-    def __init__(self, channel: Channel, page: Page, frame_id: str, is_ours: Callable[[int], bool]) -> None:
+    def __init__(self, channel: Channel, page: Page, tree: FrameTree) -> None:
         self.url = "about:blank"
         self.unreachable: str | None = None
-        self._frame_id = frame_id
-        self._is_ours = is_ours
+        self._frame_id = tree.main_id
+        self._tree = tree
         self._workspace: Workspace | None = None
         self._events: list[Recorded] = []
         self._title: str | None = None
@@ -65,7 +66,6 @@ class PageJournal:
         channel.on("Network.responseReceived", self._on_response)
         channel.on("Network.loadingFinished", self._on_finished)
         channel.on("Network.loadingFailed", self._on_failed)
-        page.on("dialog", self._on_dialog)
         page.on("download", self._on_download)
 
     def begin(self, workspace: Workspace | None) -> None:
@@ -100,6 +100,10 @@ class PageJournal:
     def acted(self, description: dict[str, Any]) -> None:
         """Record a field that the action set itself; vouched for by the action, not by trusted input."""
         self._add(Input, "agent", **description)
+
+    def answered(self, dialog: DialogInfo, *, accepted: bool) -> None:
+        """Record a dialog and how it was answered."""
+        self._add(Dialog, "browser", dialog_type=dialog.dialog_type, message=dialog.message, accepted=accepted)
 
     def take_fetched(self) -> bool:
         """Return whether scripts have made requests since the last call."""
@@ -141,10 +145,13 @@ class PageJournal:
         self._events.append((cls, {"t": time.monotonic(), "origin": origin, **values}))
 
     def _on_binding(self, event: dict[str, Any]) -> None:
-        if event["name"] != BINDING or not self._is_ours(event["executionContextId"]):
+        number = self._tree.number_of(event["executionContextId"])
+        if event["name"] != BINDING or number is None:
             return
         entry = orjson.loads(event["payload"])
         kind = entry.pop("kind")
+        if "ref" in entry:
+            entry["ref"] += number * FRAME_REFS
         if kind == "download-link":
             self._expected += 1
         elif kind == "focus":
@@ -210,16 +217,6 @@ class PageJournal:
         self._quiet.set()
         if known is not None:
             self._add(Request, "browser", method=known[0], url=known[1], status=known[2])
-
-    def _on_dialog(self, dialog: PlaywrightDialog) -> None:
-        self._add(Dialog, "browser", dialog_type=dialog.type, message=dialog.message, accepted=True)
-        self._spawn(self._answer(dialog))
-
-    async def _answer(self, dialog: PlaywrightDialog) -> None:
-        from playwright.async_api import Error
-
-        with contextlib.suppress(Error):  # it may have gone with its page
-            await dialog.accept(dialog.default_value)
 
     def _on_download(self, download: PlaywrightDownload) -> None:
         self._expected = max(0, self._expected - 1)

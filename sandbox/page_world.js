@@ -28,6 +28,14 @@
   define(Performance.prototype, "now", new Proxy(clockNow, checked(() => now() - born)));
   const timeOrigin = Object.getOwnPropertyDescriptor(Performance.prototype, "timeOrigin");
   Object.defineProperty(Performance.prototype, "timeOrigin", { ...timeOrigin, get: new Proxy(timeOrigin.get, checked(() => born)) });
+  const stamps = [[Event.prototype, "timeStamp"], [AnimationTimeline.prototype, "currentTime"]];
+  for (const [prototype, name] of stamps) {
+    const property = Object.getOwnPropertyDescriptor(prototype, name);
+    Object.defineProperty(prototype, name, { ...property, get: new Proxy(property.get, checked(() => now() - born)) });
+  }
+  const stamped = (callback) => (typeof callback === "function" ? () => Reflect.apply(callback, undefined, [now() - born]) : callback);
+  const onFrame = { apply: (target, self, args) => Reflect.apply(target, self, [stamped(args[0]), ...args.slice(1)]) };
+  define(globalThis, "requestAnimationFrame", new Proxy(requestAnimationFrame, onFrame));
 
   // sfc32, seeded with the episode's seed and the address within its origin
   let [a, b, c, d] = [seed >>> 0, Math.floor(seed / 4294967296) >>> 0, 0x9e3779b9, 1];

@@ -20,20 +20,19 @@ Findings behind the shape of this (Chromium 156; see also the tests):
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 from .channel import CALL_DEADLINE_S, Channel, ContextGoneError
 from .errors import PageHungError
+from .frames import Frames
+from .page_frames import WORLD, value_of
 
-WORLD = "milepost"
 LOAD_DEADLINE_S = 15.0
 FETCH_DEADLINE_S = 5.0
 LOAD_SLICE_MS = 0.001
 LONGEST_SLICE_MS = 10.0
 COMMIT_PATIENCE_S = 0.5
 FRAMES = 2
-FRAME_DEADLINE_S = 2.0
 WARM_MS = 4 * 3_600_000.0  # costs real time in proportion: a month took a second a page
 MAX_ROUNDS = 8  # a page that navigates on and on is looked at as it is then
 
@@ -46,7 +45,7 @@ class PageClock:
         navigating: a navigation of the main frame has been asked for or is loading.
     """
 
-    def __init__(self, channel: Channel, frame_id: str) -> None:
+    def __init__(self, channel: Channel, frame_id: str, frames: Frames) -> None:
         self.context_id: int | None = None
         self.navigating = False
         self._committed = False
@@ -54,6 +53,7 @@ class PageClock:
         self._fresh = False  # a new document focuses, observes and paints with its first frames: none so far
         self._channel = channel
         self._frame_id = frame_id
+        self._frames = frames
         self._expired = asyncio.Event()
         self._changed = asyncio.Event()
         channel.on("Emulation.virtualTimeBudgetExpired", lambda _: self._expired.set())
@@ -99,14 +99,18 @@ class PageClock:
         """Send a fresh process' clock ahead of the real one, so that it draws frames when they are due."""
         await self._grant(WARM_MS)
 
+    async def tick(self) -> None:
+        """Grant next to nothing: tasks that are due run."""
+        await self._grant(LOAD_SLICE_MS)
+
     async def load(self) -> None:
         """Load the navigation under way to its end, and no more; raises like `settle`."""
         await self._load(asyncio.get_running_loop().time() + LOAD_DEADLINE_S)
 
     async def _run_frames(self, count: int) -> None:
-        """Let animation frames run; a page that draws nothing within FRAME_DEADLINE_S seconds is let off."""
-        with contextlib.suppress(ContextGoneError, PageHungError):
-            await self.evaluate(f"milepostPage.frames({count})", timeout_s=FRAME_DEADLINE_S)
+        for _ in range(count):
+            if not self.navigating:
+                await self._frames.draw()
 
     async def _load(self, deadline: float) -> None:
         """Feed the navigation under way until it has ended, with so little time that its clock hardly shows it."""
@@ -146,7 +150,7 @@ class PageClock:
         """
         return await self._finish(self.start(expression), timeout_s=timeout_s)
 
-    def start(self, expression: str) -> asyncio.Task[dict[str, Any]]:
+    def start(self, expression: str) -> asyncio.Future[dict[str, Any]]:
         """Start an evaluation without waiting for it."""
         if self.context_id is None:
             raise ContextGoneError("the page has no document yet")
@@ -158,14 +162,10 @@ class PageClock:
             awaitPromise=True,
         )
 
-    async def _finish(self, call: asyncio.Task[dict[str, Any]], *, timeout_s: float = CALL_DEADLINE_S) -> Any:
+    async def _finish(self, call: asyncio.Future[dict[str, Any]], *, timeout_s: float = CALL_DEADLINE_S) -> Any:
         """Wait for a started evaluation and return its JSON value; raises like `evaluate`."""
         answer = await self._channel.finish(call, "an evaluation", timeout_s=timeout_s)
-        details = answer.get("exceptionDetails")
-        if details is not None:
-            text = details.get("exception", {}).get("description", details.get("text"))
-            raise RuntimeError(f"milepost's own page script failed: {text}")
-        return answer["result"].get("value")
+        return value_of(answer)
 
     async def _grant(self, budget_ms: float) -> None:
         self._expired.clear()
@@ -238,4 +238,4 @@ class PageClock:
         self.context_id = None
 
 
-__all__ = ["WORLD", "PageClock"]
+__all__ = ["PageClock"]

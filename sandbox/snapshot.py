@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
@@ -49,7 +49,14 @@ class FileInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TabInfo:
-    """One open tab; `index` counts from 1."""
+    """One tab of the browser.
+
+    Attributes:
+        index: its place, from 1; what `switch_tab` and `close_tab` take.
+        url: its address.
+        title: its document's title when it was last looked at.
+        active: whether it is the one that is seen and acted on.
+    """
 
     index: int
     url: str
@@ -59,11 +66,17 @@ class TabInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialogInfo:
-    """A dialog of the page that waits for its answer."""
+    """A JavaScript dialog that waits for an answer; the page stands still behind it.
+
+    Attributes:
+        dialog_type: "alert", "confirm", "prompt" or "beforeunload".
+        message: what it says.
+        default_value: what a prompt is filled with.
+    """
 
     dialog_type: str
     message: str
-    default_value: str
+    default_value: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +90,8 @@ class Snapshot:
         elements: accessible elements in document order.
         elements_omitted: how many elements a cap left out; 0 if none.
         files: the workspace's files, sorted by path.
+        tabs: the browser's tabs, in order.
+        dialog: the dialog that waits for an answer, if the task holds dialogs and one is open.
         app_state: the application's server-side state (JSON-ready), read on a channel that the browser cannot reach.
     """
 
@@ -86,9 +101,9 @@ class Snapshot:
     elements: tuple[Element, ...] = ()
     elements_omitted: int = 0
     files: tuple[FileInfo, ...] = ()
-    app_state: Mapping[str, Any] = field(default_factory=dict)
     tabs: tuple[TabInfo, ...] = ()
     dialog: DialogInfo | None = None
+    app_state: Mapping[str, Any] = field(default_factory=dict)
 
     def by_ref(self, ref: int) -> Element | None:
         """Return the element with this reference, or None."""
@@ -98,8 +113,9 @@ class Snapshot:
 def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
     """Return the snapshot as JSON-ready plain data."""
     data = {f.name: getattr(snapshot, f.name) for f in fields(snapshot)}
-    for key in ("elements", "files"):
+    for key in ("elements", "files", "tabs"):
         data[key] = [{f.name: getattr(x, f.name) for f in fields(x)} for x in data[key]]
+    data["dialog"] = None if snapshot.dialog is None else asdict(snapshot.dialog)
     data["app_state"] = dict(snapshot.app_state)
     return data
 
@@ -120,4 +136,6 @@ def snapshot_from_json(data: Mapping[str, Any]) -> Snapshot:
         **data,
         "elements": tuple(element(e) for e in data["elements"]),
         "files": tuple(FileInfo(**f) for f in data["files"]),
+        "tabs": tuple(TabInfo(**t) for t in data.get("tabs", ())),
+        "dialog": None if data.get("dialog") is None else DialogInfo(**data["dialog"]),
     })  # fmt: skip

@@ -73,10 +73,12 @@ class GRPOConfig(_Section):
         max_grad_norm: gradient norm bound.
         pack_tokens: most tokens in one packed forward pass.
         concurrency: most episodes alive at once.
-        evaluation_seeds: held-out seeds per task; 0 skips the evaluations.
+        evaluation_seeds: held-out seeds per task of the last evaluation; 0 skips the evaluations.
+        interim_evaluation_seeds: held-out seeds per task of the evaluations before GRPO (the first ones of the last
+            evaluation's); None is as many. They cost time that training could have.
         solved_at: stop early when the training success rate reaches this in `solved_for` iterations in a row.
         solved_for: see `solved_at`.
-        precision: arithmetic of the model.
+        precision: arithmetic of the model; `auto` is the one this machine is fast in, bfloat16 or float32.
     """
 
     tasks: tuple[str, ...] = Field(min_length=1)
@@ -107,11 +109,18 @@ class GRPOConfig(_Section):
     pack_tokens: int = Field(default=1536, ge=64)
     concurrency: int = Field(default=64, ge=1)
     evaluation_seeds: int = Field(default=64, ge=0)
+    interim_evaluation_seeds: int | None = Field(default=None, ge=1)
     solved_at: float = Field(default=0.97, gt=0)
     solved_for: int = Field(default=2, ge=1)
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
     lora: LoraConfig = LoraConfig()
     warm_start: WarmStartConfig = WarmStartConfig()
+
+    def seeds_of(self, stage: str) -> int:
+        """Return the held-out seeds per task of an evaluation: "untrained", "warm_start" or "trained"."""
+        if stage == "trained" or self.interim_evaluation_seeds is None:
+            return self.evaluation_seeds
+        return min(self.evaluation_seeds, self.interim_evaluation_seeds)
 
     def to_plain(self) -> dict[str, Any]:
         """Return the resolved configuration as plain JSON- and YAML-ready data."""

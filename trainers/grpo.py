@@ -32,6 +32,7 @@ from ..agents.evaluate import HELD_OUT_SEED, EvaluationResult, evaluate_policy
 from ..agents.loading import load_model
 from ..agents.lora import add_lora, load_lora, trainable_parameters
 from ..agents.policies import LanguageModelPolicy
+from ..agents.precision import resolve_precision
 from ..agents.records import Trajectory
 from ..agents.rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
 from ..envs.registration import env_id_of, task_for
@@ -77,7 +78,9 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
     with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
         progress.start(total_iterations=config.iterations, time_budget_s=config.time_budget_s)
         progress.phase("loading the model")
-        base, tokenizer = load_model(config.model, dtype=getattr(torch, config.precision))
+        dtype = resolve_precision(config.precision)
+        base, tokenizer = load_model(config.model, dtype=dtype)
+        progress.message(f"{config.model} in {str(dtype).removeprefix('torch.')}")
         saved = checkpoints(folder.checkpoints_dir)
         state = read_state(saved[-1]) if saved else None
         model = load_lora(base, saved[-1] / "adapter") if saved else _fresh_adapter(base, config)
@@ -102,7 +105,9 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
             if config.warm_start.demonstrations:
                 evaluate_s = run.evaluate("warm_start")
                 first["time/evaluate_s"] += evaluate_s
-            clock.closing_s = evaluate_s + example_s
+            clock.closing_s = example_s
+            if config.evaluation_seeds:
+                clock.closing_s += evaluate_s * config.seeds_of("trained") / config.seeds_of("untrained")
             metrics.log(0, first)
             clock.began_s = clock.elapsed_s()
             state = TrainingState(
@@ -155,6 +160,11 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
             folder.mark("running", wall_s=clock.elapsed_s())
             progress.iteration(iteration, values)
 
+        if config.time_budget_s is not None and iteration < config.iterations and solved < config.solved_for:
+            progress.message(
+                f"time_budget_s={config.time_budget_s:g} is used up after {iteration} iterations; the same command "
+                f"with a larger one goes on from here, for example time_budget_s={2 * config.time_budget_s:g}"
+            )
         evaluate_s = run.evaluate("trained")
         run.example("late", f"after {iteration} iterations")
         if evaluate_s:
@@ -195,16 +205,17 @@ class _Run:
 
     def evaluate(self, stage: Stage) -> float:
         """Evaluate greedily on the held-out seeds and write the result down; return the seconds it took."""
-        if not self.config.evaluation_seeds:
+        seeds = self.config.seeds_of(stage)
+        if not seeds:
             return 0.0
         started = time.monotonic()
         self.progress.phase(f"evaluating ({stage.replace('_', ' ')})")
-        total = self.config.evaluation_seeds * len(self.tasks)
+        total = seeds * len(self.tasks)
         result = evaluate_policy(
             self.tasks,
             self.policy(0.0),
             name=stage,
-            seeds=self.config.evaluation_seeds,
+            seeds=seeds,
             pool=self.pool,
             concurrency=self.config.concurrency,
             on_episode=lambda done, _: self.progress.advance_within(done, total),

@@ -167,10 +167,10 @@ def build_report(run: RunFolder | str | Path) -> Path:
 def summary_line(folder: RunFolder) -> str:
     """Return a run's result in one line: held-out success by stage, over all tasks, and where the report is."""
     stages = " -> ".join(
-        f"{s['name'][0].lower()}{s['name'][1:]} {s['share']:.1%}" for s in _stages(read_evaluations(folder))
+        f"{s['name'][0].lower()}{s['name'][1:]} {s['share']:.1%} of {s['episodes']}"
+        for s in _stages(read_evaluations(folder))
     )
-    episodes = max((s["episodes"] for s in _stages(read_evaluations(folder))), default=0)
-    found = f"held-out success: {stages} ({episodes} episodes each)" if stages else "held-out success: not measured"
+    found = f"held-out success: {stages}" if stages else "held-out success: not measured"
     return f"{found}; report: {folder.report_path}"
 
 

@@ -27,8 +27,8 @@ _MASKED = -1e9  # finite, so that a row of padding stays finite; its exponential
 class FrozenMatrix:
     """A frozen weight (out, in), laid out for fast products with it and with its transpose.
 
-    The packed layouts of oneDNN are used where they work (bf16 on a CPU that has it); otherwise products are plain.
-    They pay most on few rows: plain bf16 products re-pack the weight at every call.
+    The packed layouts of oneDNN are used where they work (float32, and bf16 on a CPU that has it); otherwise products
+    are plain. They pay most on few rows: plain bf16 products re-pack the weight at every call.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -53,20 +53,24 @@ class FrozenMatrix:
         return self._transpose.forward(y, add)
 
 
+_PACKED_TOLERANCE = {torch.bfloat16: 2e-2, torch.float32: 1e-5}
+"""Arithmetics in which oneDNN's packed product is the faster one, and how far it may be off."""
+
+
 def _pack(weight: Tensor) -> Tensor | None:
-    if weight.dtype != torch.bfloat16 or weight.device.type != "cpu" or not _packing_works():
+    if weight.dtype not in _PACKED_TOLERANCE or weight.device.type != "cpu" or not _packing_works(weight.dtype):
         return None
     packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, 64)
     return packed
 
 
 @cache
-def _packing_works() -> bool:
-    """Whether this torch has oneDNN's packed bf16 products, and they are right."""
-    weight = torch.linspace(-1, 1, 96 * 64).view(96, 64).bfloat16()
-    x = torch.linspace(-1, 1, 3 * 64).view(3, 64).bfloat16()
+def _packing_works(dtype: torch.dtype) -> bool:
+    """Whether this torch has oneDNN's packed products, and they are right."""
+    weight = torch.linspace(-1, 1, 96 * 64).view(96, 64).to(dtype)
+    x = torch.linspace(-1, 1, 3 * 64).view(3, 64).to(dtype)
     try:
-        if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        if dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
             return False
         packed = torch.ops.mkldnn._reorder_linear_weight(weight, 64)
         once = torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
@@ -74,8 +78,9 @@ def _packing_works() -> bool:
     except (AttributeError, RuntimeError):
         return False  # a torch without these internal operators: plain products do the same, slower
     want = x.float() @ weight.float().t()
-    right = torch.allclose(once.float(), want, rtol=2e-2, atol=2e-2)
-    return right and torch.allclose(twice.float(), 2 * want, rtol=4e-2, atol=4e-2)
+    within = _PACKED_TOLERANCE[dtype]
+    right = torch.allclose(once.float(), want, rtol=within, atol=within)
+    return right and torch.allclose(twice.float(), 2 * want, rtol=2 * within, atol=2 * within)
 
 
 class LoraLinear(torch.autograd.Function):

@@ -74,21 +74,22 @@ def app():
 class Computer:
     """One page of one episode, driven synchronously."""
 
-    def __init__(self, app, html, others, quota_bytes):
+    def __init__(self, app, html, others, quota_bytes, dialogs="accept"):
         pages = {"/": html, **others}
         self.instance = AppServer.shared().open(app, rng=np.random.default_rng(0), parameters={"pages": pages})
         self.workspace = Workspace.create(quota_bytes=quota_bytes)
-        self.page = self.run(self._open())
+        self.page = self.run(self._open(dialogs))
         self.look()
         self.events = self.page.drain_events(0)
 
-    async def _open(self):
+    async def _open(self, dialogs):
         page = await Fleet.shared().acquire()
         await page.open(
             url=self.instance.origin + "/",
             allowed_hosts=[self.instance.host],
             seed=5,
             downloads=self.workspace,
+            dialogs=dialogs,
         )
         return page
 
@@ -109,8 +110,8 @@ class Computer:
 
     def act(self, action, *arguments, **options):
         """Do one action and settle; a name stands for the element that has it. Return the step's events."""
-        if action in ("click", "fill", "select"):
-            arguments = (self.ref(arguments[0]) if isinstance(arguments[0], str) else arguments[0], *arguments[1:])
+        named = {"click": 1, "fill": 1, "select": 1, "hover": 1, "drag": 2, "check": 1, "upload": 1}.get(action, 0)
+        arguments = [self.ref(a) if i < named and isinstance(a, str) else a for i, a in enumerate(arguments)]
 
         async def step():
             await getattr(self.page, action)(*arguments, **options)
@@ -149,8 +150,8 @@ def computer(app):
     """Return a function that opens a page with the given body."""
     opened = []
 
-    def open_page(html, others=None, quota_bytes=10_000):
-        opened.append(Computer(app, html, others or {}, quota_bytes))
+    def open_page(html, others=None, quota_bytes=10_000, dialogs="accept"):
+        opened.append(Computer(app, html, others or {}, quota_bytes, dialogs))
         return opened[-1]
 
     yield open_page

@@ -185,17 +185,6 @@ def test_a_script_cannot_take_the_page_to_another_episode(computer):
     assert it.look().title == "Home"
 
 
-def test_a_link_to_a_new_tab_is_followed_in_this_one(computer):
-    it = computer(
-        "<a href=/two target=_blank>Tab</a><button onclick='window.open(\"/two\")'>Open</button>",
-        {"/two": "<title>Two</title>"},
-    )
-    for name in ("Tab", "Open"):
-        it.act("click", name)
-        assert it.look().title == "Two"
-        it.act("back")
-
-
 def test_dialogs_are_accepted_and_recorded(computer):
     it = computer(
         "<button onclick='alert(\"hi\")'>A</button><button onclick='document.title=confirm(\"sure?\")'>C</button>"

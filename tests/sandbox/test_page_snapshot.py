@@ -44,11 +44,15 @@ def test_a_table(computer):
     html = """<table><caption>Reports</caption><thead><tr><th>Name<th>Region<th>Format</thead>
       <tr><td>Q3 Sales<td>North<td><a href=/x>CSV</a></tr><tr><td>Q3 Costs<td>South<td></tr></table>"""
     assert lines(computer, html) == [
-        "text 'Reports'",
-        "row 'Name · Region · Format'",
-        "row 'Q3 Sales · North · CSV'",
-        "  link 'CSV'",
-        "row 'Q3 Costs · South'",
+        "table 'Reports'",
+        "  text 'Reports'",
+        "  row 'Name · Region · Format'",
+        "    columnheader 'Name'",
+        "    columnheader 'Region'",
+        "    columnheader 'Format'",
+        "  row 'Q3 Sales · North · CSV'",
+        "    link 'CSV'",
+        "  row 'Q3 Costs · South'",
     ]
 
 

@@ -46,3 +46,13 @@ def test_the_shipped_quickstart_is_valid():
     assert config.warm_start.demonstrations <= 48
     assert config.evaluation_seeds == 64
     assert config.time_budget_s == 600
+
+
+def test_evaluations_before_grpo_may_take_fewer_seeds(path: Path):
+    def seeds(*overrides: str) -> list[int]:
+        config = load_config(path, ["evaluation_seeds=8", *overrides])
+        return [config.seeds_of(stage) for stage in ("untrained", "warm_start", "trained")]
+
+    assert seeds() == [8, 8, 8]
+    assert seeds("interim_evaluation_seeds=3") == [3, 3, 8]
+    assert seeds("interim_evaluation_seeds=30") == [8, 8, 8]

@@ -83,3 +83,17 @@ def test_a_killed_run_resumes_where_it_was(tiny_model: Path, tmp_path: Path):
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
     assert "held-out success" in done.stdout
     assert str(run / "report.html") in done.stdout
+
+
+def test_a_run_that_is_out_of_time_says_how_to_go_on(tmp_path: Path, tiny_model: Path):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"tasks: [search-open]\nrun: {tmp_path / 'run'}\nmodel: {tiny_model}\nprecision: float32\ngroups: 1\n"
+        "group_size: 2\nevaluation_seeds: 0\nmax_new_tokens: 4\nwarm_start: {demonstrations: 0}\ntime_budget_s: 1\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "milepost.trainers.grpo", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+    assert "time_budget_s=1 is used up after 0 iterations" in " ".join(done.stderr.split())
+    assert "time_budget_s=2" in done.stderr

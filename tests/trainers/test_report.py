@@ -303,6 +303,6 @@ def test_the_result_in_one_line(tmp_path: Path) -> None:
         }
         write_evaluation(folder, stage, for_task)
     assert summary_line(folder) == (
-        "held-out success: untrained 2.1% -> after warm start 43.8% -> after GRPO 95.8% (192 episodes each); "
+        "held-out success: untrained 2.1% of 192 -> after warm start 43.8% of 192 -> after GRPO 95.8% of 192; "
         f"report: {folder.path}/report.html"
     )

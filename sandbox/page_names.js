@@ -1,0 +1,232 @@
+// Names: the text alternative of the W3C's accessible name computation, as Chromium carries it out, with four deliberate
+// differences: rows, and messages (status, alert, log, note, timer), are named by what they say; a dialog without a name
+// takes its first heading; a name is cut at NAME_CHARS; nothing nested deeper than DEEPEST in one name is read.
+const DEEPEST = 400;
+const FIELDS = new Set(["INPUT", "TEXTAREA", "SELECT"]);
+const LABELABLE = new Set(["INPUT", "TEXTAREA", "SELECT", "BUTTON", "METER", "OUTPUT", "PROGRESS"]);
+const BUTTON_TYPES = new Set(["submit", "button", "reset"]);
+const BUTTON_NAMES = { submit: "Submit", reset: "Reset", button: "" };
+const VALUE_ROLES = new Set(["textbox", "searchbox", "combobox", "listbox", "slider", "spinbutton"]);
+const MESSAGES = new Set(["status", "alert", "log", "note", "timer"]);
+const NESTED = { menuitem: new Set(["menu"]), treeitem: new Set(["group", "tree"]) };
+
+// ---------------------------------------------------------------- generated content
+const withContent = (rules, selectors) => {
+  for (const rule of rules) {
+    if (rule.cssRules?.length) withContent(rule.cssRules, selectors);
+    const selector = rule.selectorText;
+    if (!selector || !/:(before|after)/.test(selector)) continue;
+    const content = rule.style.content;
+    if (!content || ["none", "normal", '""', "''"].includes(content)) continue;
+    selectors.push(/&|:host|::slotted/.test(selector) ? "*" : selector.replace(/::?(before|after)/g, ""));
+  }
+};
+const idle = document.createDocumentFragment();
+const contentOfSheet = new WeakMap();
+const generators = (root) => {
+  let found = cached.generated.get(root);
+  if (found !== undefined) return found;
+  const selectors = [];
+  for (const sheet of [...sheetsOf(root), ...adoptedOf(root)]) {
+    try {
+      const rules = sheet.cssRules;
+      let known = contentOfSheet.get(sheet);
+      if (!known || known.rules !== rules.length) {
+        known = { rules: rules.length, selectors: [] };
+        withContent(rules, known.selectors);
+        contentOfSheet.set(sheet, known);
+      }
+      selectors.push(...known.selectors);
+    } catch (error) {
+      selectors.push("*"); // another origin's sheet cannot be read: every element has to be asked
+    }
+  }
+  found = selectors.length ? (selectors.includes("*") ? "*" : selectors.join(",")) : null;
+  try {
+    if (found) idle.querySelector(found);
+  } catch (error) {
+    found = "*"; // a selector that means something only with its pseudo-element
+  }
+  cached.generated.set(root, found);
+  return found;
+};
+const generatedText = (el, which) => {
+  const style = getComputedStyle(el, which);
+  const content = style.content;
+  if (content === "none" || content === "normal" || style.display === "none" || style.visibility !== "visible") return "";
+  const parts = [...content.matchAll(/"((?:[^"\\]|\\.)*)"|attr\(\s*([\w-]+)[^)]*\)|(\/)/g)];
+  const slash = parts.findIndex((part) => part[3]);
+  const text = parts.slice(slash + 1)
+    .map(([, quoted, name]) => (quoted === undefined ? attr(el, name) || "" : quoted.replace(/\\(.)/g, "$1"))).join("");
+  return style.display === "inline" && slash < 0 ? text : ` ${text} `;
+};
+const QUOTES = { "::before": "“", "::after": "”" };
+const generated = (el, which) => {
+  if (tagOf(el) === "Q") return QUOTES[which];
+  const selector = generators(rootOf(el));
+  return selector && (selector === "*" || matches(el, selector)) ? generatedText(el, which) : "";
+};
+
+// ---------------------------------------------------------------- text of a subtree
+// into: {text, owner: the element being named, hidden: whether what is not drawn counts too, followed: ids were followed}
+const gather = (node, into, depth) => {
+  if (into.text.length > READ_CHARS || depth > DEEPEST) return;
+  const kind = kindOf(node);
+  if (kind === TEXT) {
+    const parent = node.parentElement;
+    if (into.hidden || !parent) into.text += textIn(node);
+    else if (isShown(parent)) into.text += spoken(textIn(node), parent);
+    return;
+  }
+  if (kind !== ELEMENT) return;
+  const tag = tagOf(node);
+  if (SKIP.has(tag) || node === into.owner) return;
+  if (tag === "BR") {
+    into.text += " ";
+    return;
+  }
+  if (!into.hidden && (isAriaHidden(node) || !factsOf(node).drawn || hasAttr(node, "inert"))) return;
+  if (into.hidden || isShown(node)) {
+    const own = ownText(node, tag, into);
+    if (own !== null) {
+      if (own) into.text += ` ${own} `;
+      return;
+    }
+  }
+  const joins = into.hidden ? true : joinsText(node);
+  if (!joins) into.text += " ";
+  gatherContent(node, into, depth);
+  if (!joins) into.text += " ";
+};
+const gatherContent = (el, into, depth) => {
+  if (!into.hidden) into.text += generated(el, "::before");
+  const parts = partsOf(el, tagOf(el));
+  if (parts) for (const part of parts) gather(part, into, depth + 1);
+  else for (let child = firstOf(shadowOf(el) || el); child; child = nextOf(child)) gather(child, into, depth + 1);
+  if (!into.hidden) into.text += generated(el, "::after");
+};
+// What stands for an element within another's name, or null where its content does.
+const ownText = (el, tag, into) => {
+  if (!into.followed && hasAttr(el, "aria-labelledby")) {
+    const text = byIds(el, "aria-labelledby");
+    if (text) return text;
+  }
+  const nested = into.nested;
+  const role = FIELDS.has(tag) || nested || hasAttr(el, "role") ? roleOf(el) : null;
+  if (nested && nested.has(role)) return "";
+  if (VALUE_ROLES.has(role)) {
+    const value = el.type === "password" ? "" : valueOf(el, role);
+    if (value) return value;
+  }
+  const label = squeeze(attr(el, "aria-label") || "");
+  if (label) return label;
+  switch (tag) {
+    case "IMG": case "AREA": return squeeze(attr(el, "alt") ?? attr(el, "title") ?? "");
+    case "INPUT": return BUTTON_TYPES.has(el.type) ? buttonText(el) : squeeze(attr(el, "title") || "");
+    case "TEXTAREA": case "SELECT": case "IFRAME": case "OBJECT": case "VIDEO": case "AUDIO": return squeeze(attr(el, "title") || "");
+    case "svg": return drawingRole(el) ? drawnTitle(el) : null;
+    default: return null;
+  }
+};
+const textOf = (el, options = {}) => {
+  const into = { text: "", owner: null, hidden: false, followed: false, nested: null, ...options };
+  if (kindOf(el) === ELEMENT) gatherContent(el, into, 0);
+  else gather(el, into, 0);
+  return squeeze(into.text);
+};
+
+// ---------------------------------------------------------------- names
+const buttonText = (el) => squeeze(el.value) || BUTTON_NAMES[el.type];
+const drawnTitle = (el) => {
+  for (let child = firstElementOf(el); child; child = nextElementOf(child)) if (tagOf(child) === "title") return squeeze(child.textContent);
+  return "";
+};
+const byIds = (el, attribute) => {
+  const ids = (attr(el, attribute) || "").split(/\s+/).filter(Boolean);
+  if (!ids.length) return "";
+  const root = rootOf(el);
+  return squeeze(ids.map((id) => byId(root, id)).filter(Boolean).map((target) => {
+    const into = { text: "", owner: null, hidden: !factsOf(target).shown, followed: true, nested: null };
+    const own = ownText(target, tagOf(target), into);
+    if (own !== null) return own;
+    gatherContent(target, into, 0);
+    return squeeze(into.text) || squeeze(attr(target, "title") || "");
+  }).join(" "));
+};
+const labelsOf = (el) => {
+  if (!LABELABLE.has(tagOf(el))) return [];
+  const root = rootOf(el);
+  let found = cached.labels.get(root);
+  if (!found) {
+    found = new Map();
+    for (const label of labelsIn(root)) {
+      const control = label.control;
+      if (control) found.set(control, [...(found.get(control) || []), label]);
+    }
+    cached.labels.set(root, found);
+  }
+  return found.get(el) || [];
+};
+const labelsIn = (root) => {
+  if (kindOf(root) === DOCUMENT) return queryAll(root, "label");
+  return isShadow(root) ? root.querySelectorAll("label") : [];
+};
+const labelText = (el) => {
+  const labels = labelsOf(el);
+  return labels.length ? squeeze(labels.map((label) => {
+    const own = squeeze(attr(label, "aria-label") || "");
+    return own || textOf(label, { owner: el, hidden: !factsOf(label).shown });
+  }).join(" ")) : "";
+};
+const childText = (el, tag) => {
+  for (let child = firstElementOf(el); child; child = nextElementOf(child)) if (tagOf(child) === tag) return textOf(child);
+  return "";
+};
+const nativeName = (el, tag, role) => {
+  const labelled = labelText(el);
+  if (labelled) return labelled;
+  switch (tag) {
+    case "INPUT":
+      if (BUTTON_TYPES.has(el.type)) return buttonText(el);
+      if (el.type === "image") return squeeze(attr(el, "alt") || "") || squeeze(attr(el, "value") || "") || squeeze(attr(el, "title") || "") || "Submit";
+      if (el.type === "file") return squeeze(attr(el, "title") || "") || (el.multiple ? "Choose Files" : "Choose File");
+      return "";
+    case "IMG": case "AREA": return attr(el, "alt") === null ? "" : squeeze(attr(el, "alt"));
+    case "FIELDSET": return childText(el, "LEGEND");
+    case "TABLE": return childText(el, "CAPTION") || squeeze(attr(el, "summary") || "");
+    default:
+      if (!isHtml(el)) return drawnTitle(el);
+      if (role === "dialog" || role === "alertdialog") {
+        const heading = query(el, "h1,h2,h3,h4,h5,h6,[role=heading]");
+        return heading ? textOf(heading) : "";
+      }
+      return "";
+  }
+};
+const rowName = (row) => {
+  const cells = [];
+  let size = 0;
+  for (let cell = firstElementOf(shadowOf(row) || row); cell && size <= ROW_CHARS; cell = nextElementOf(cell)) {
+    if (SKIP.has(tagOf(cell)) || isAriaHidden(cell) || !isShown(cell)) continue;
+    const text = byIds(cell, "aria-labelledby") || squeeze(attr(cell, "aria-label") || "") || textOf(cell);
+    if (text) size += cells.push(text) && text.length;
+  }
+  return cells.length || size ? cells.join(" · ") : textOf(row);
+};
+// The name, and whether it is the element's own content: then that need not be reported again.
+const naming = (el, role) => {
+  const authored = byIds(el, "aria-labelledby") || squeeze(attr(el, "aria-label") || "");
+  if (authored) return { name: clip(authored, NAME_CHARS), fromContent: false };
+  const tag = tagOf(el);
+  const native = nativeName(el, tag, role);
+  if (native) return { name: clip(native, NAME_CHARS), fromContent: false };
+  if (role === "row") return { name: clip(rowName(el), ROW_CHARS), fromContent: true };
+  if (FROM_CONTENT.has(role) && !FIELDS.has(tag) && tag !== "IMG") {
+    const text = textOf(el, { nested: NESTED[role] || null });
+    if (text) return { name: clip(text, NAME_CHARS), fromContent: true };
+  }
+  if (tag === "IMG" && attr(el, "alt") !== null) return { name: "", fromContent: false };
+  const hint = squeeze(attr(el, "title") || "") || squeeze(attr(el, "placeholder") || "") || squeeze(attr(el, "aria-placeholder") || "");
+  return { name: clip(hint, NAME_CHARS), fromContent: false };
+};
+const nameOf = (el, role) => naming(el, role).name;

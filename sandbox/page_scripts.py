@@ -1,0 +1,63 @@
+"""The script of the isolated world, put together from its parts.
+
+It runs in every document before any script of the page. The page's own world sees neither it, nor its globals, nor the
+binding that it reports to, and it writes nothing to the DOM. What the host may call, on `milepostPage`:
+
+    look(cap, {frames})  the accessible elements, as one JSON-ready object (see below)
+    html(limit)          the document's pruned HTML, at most `limit` characters
+    selection()          the selected text
+    checked(ref)         whether a checkbox, radio, switch or toggle button is on; None if it is none
+    node(ref), ref(node)  the node itself, for commands that take an object of the page, and back
+    aim(ref, want)       scroll to an element, check that it can take the action, and say where to point
+    grip(ref)            focus a field and select its content
+    choose(ref, option)  set a select's option; put(ref, text) set a field that no keyboard text can fill
+    scroll(direction, ref)  scroll the part around an element, or under the middle of the viewport
+    frameBox(ref), covered(ref, x, y)  where a frame's content begins, and whether something lies over it at a point
+    copy(text)           put text onto the browser's clipboard; whether that was possible
+    arm(), disarm()      open and close the window in which trusted input is the agent's own
+    later(ms)            after that much virtual time: does the page wait for animation frames?
+    frames(count)        after that many animation frames: does it wait for more?
+
+`look` answers `{url, title, focused, elements, omitted, frames, now}`. A row of `elements` is
+`[ref, role, name, value, states, options, depth, box, in_viewport, interactive, frame]`. With frames "walk", frames of
+the same origin are walked from the top and numbered in `frame`; with "own", every frame reports its own document only,
+boxes are relative to its own viewport, `frame` is 0, and `frames` lists its frame elements as `[ref, x, y, visible]`:
+where the content of each begins. References are unique within a frame.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+PARTS = (
+    "page_nodes.js",
+    "page_roles.js",
+    "page_names.js",
+    "page_states.js",
+    "page_events.js",
+    "page_look.js",
+    "page_html.js",
+    "page_acting.js",
+    "page_settling.js",
+    "page_interface.js",
+)
+"""One function's body in pieces; later parts use what earlier ones define."""
+
+
+@cache
+def isolated_world_script(*, frames: Literal["walk", "own"] = "walk") -> str:
+    """Return the script that every document's isolated world starts with; it defines `milepostPage`.
+
+    Args:
+        frames: "walk": the top frame reports its same-origin frames too, and they keep silent (`milepostPage` is there
+            in them, but journals nothing until it is asked to look). "own": every frame reports, and journals, for
+            itself from the start.
+    """
+    folder = resources.files(__package__)
+    body = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in PARTS)
+    return f'"use strict";\nconst milepostPage = (() => {{\nconst MILEPOST_FRAMES = "{frames}";\n{body}}})();\n'
+
+
+__all__ = ["isolated_world_script"]

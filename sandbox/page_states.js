@@ -1,0 +1,89 @@
+// Values, states, options and boxes.
+const MOST_OPTIONS = 1000;
+const valueOf = (el, role) => {
+  const tag = tagOf(el);
+  if (tag === "SELECT") return [...el.selectedOptions].map((option) => squeeze(option.label)).join(", ");
+  if (tag === "INPUT") {
+    if (["checkbox", "radio", "button", "submit", "reset", "image"].includes(el.type)) return null;
+    if (el.type === "password") return "•".repeat(el.value.length);
+    if (el.type === "file") return [...el.files].map((file) => file.name).join(", ");
+    return el.value;
+  }
+  if (tag === "TEXTAREA") return el.value;
+  if (tag === "PROGRESS" || tag === "METER") return String(el.value);
+  if (role === "textbox" || role === "searchbox") return textOf(el);
+  const stated = attr(el, "aria-valuetext") ?? attr(el, "aria-valuenow");
+  return stated === null && role === "combobox" && !query(el, "input,[role=textbox],[role=searchbox]") ? textOf(el) : stated;
+};
+const isDisabled = (el) => matches(el, ":disabled") || closest(el, '[aria-disabled="true"]') !== null;
+const checkedState = (el, role) => {
+  const native = tagOf(el) === "INPUT" && (el.type === "checkbox" || el.type === "radio");
+  if (native) return el.indeterminate ? "mixed" : el.checked ? "checked" : "";
+  const stated = attr(el, "aria-checked");
+  if (stated !== "true" && stated !== "mixed") return "";
+  return stated === "true" ? "checked" : role === "radio" || role === "menuitemradio" || role === "switch" ? "" : "mixed";
+};
+const statesOf = (el, role) => {
+  const states = [];
+  const checked = checkedState(el, role);
+  if (checked) states.push(checked);
+  const current = attr(el, "aria-current");
+  if (current && current !== "false") states.push("current");
+  if (isDisabled(el)) states.push("disabled");
+  const open = isSummary(el) ? String(parentOf(el).open) : attr(el, "aria-expanded");
+  if (open === "true") states.push("expanded");
+  if (open === "false") states.push("collapsed");
+  const field = FIELDS.has(tagOf(el));
+  const invalid = attr(el, "aria-invalid");
+  if ((invalid && invalid !== "false") || (field && matches(el, ":user-invalid"))) states.push("invalid");
+  const pressed = attr(el, "aria-pressed");
+  if (role === "button" && (pressed === "true" || pressed === "mixed")) states.push(pressed === "true" ? "pressed" : "mixed");
+  if ((field && el.readOnly === true) || attr(el, "aria-readonly") === "true") states.push("readonly");
+  if ((field && el.required === true) || attr(el, "aria-required") === "true") states.push("required");
+  if (attr(el, "aria-selected") === "true") states.push("selected");
+  return states.sort();
+};
+const isSummary = (el) => tagOf(el) === "SUMMARY" && isDisclosure(el);
+const optionsOf = (el) => {
+  if (tagOf(el) !== "SELECT") return [];
+  const names = [];
+  for (const option of el.options) {
+    if (names.length >= MOST_OPTIONS) break;
+    if (!option.hidden) names.push(squeeze(option.label));
+  }
+  return names;
+};
+const checked = (ref) => {
+  const el = elementOf(ref);
+  if (!el) return null;
+  const role = roleOf(el);
+  if (role === "button") return attr(el, "aria-pressed") === null ? null : attr(el, "aria-pressed") === "true";
+  if (!["checkbox", "radio", "switch", "menuitemcheckbox", "menuitemradio"].includes(role)) return null;
+  return checkedState(el, role) === "checked";
+};
+
+const offsetOf = (el) => {
+  let [x, y] = [0, 0];
+  for (let view = viewOf(documentOf(el)); view !== window; view = view.parent) {
+    const frame = view.frameElement;
+    if (!frame) break; // another origin's: this frame reports for itself
+    const rect = rectOf(frame);
+    x += rect.x + frame.clientLeft;
+    y += rect.y + frame.clientTop;
+  }
+  return [x, y];
+};
+const round = (number) => Math.round(number * 10) / 10;
+const boxOf = (node) => {
+  const text = kindOf(node) === TEXT;
+  let rect;
+  if (text || factsOf(node).boxless) {
+    const range = rangeIn(documentOf(node));
+    range.selectNodeContents(node);
+    rect = range.getBoundingClientRect();
+  } else rect = rectOf(node);
+  if (rect.width === 0 && rect.height === 0) return null;
+  const [x, y] = documentOf(node) === document ? [0, 0] : offsetOf(text ? parentOf(node) : node);
+  return [round(rect.x + x), round(rect.y + y), round(rect.width), round(rect.height)];
+};
+const inViewport = (box) => box !== null && box[0] < innerWidth && box[1] < innerHeight && box[0] + box[2] > 0 && box[1] + box[3] > 0;
