@@ -5,6 +5,8 @@ process can serve a page's episodes one after another. Chromium resolves *.local
 the Host header says which episode's database a request belongs to. An episode's requests are handled one at a time,
 in order of arrival, each as one transaction: committed when the handler returns, rolled back when it raises. So
 handlers must end their responses; endless streams are not supported.
+
+request_gate.py turns away what does not come from the episode's own pages, and binds those pages by headers.
 """
 
 from __future__ import annotations
@@ -24,6 +26,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .errors import AppServerError
+from .request_gate import (
+    MAX_ANSWER_BYTES,
+    AnswerTooLargeError,
+    BodyTooLargeError,
+    bounded,
+    headers_of,
+    page_rules,
+    refusal,
+)
 
 if TYPE_CHECKING:
     import numpy
@@ -41,9 +52,11 @@ class App(ABC):
 
     Attributes:
         name: lower-case letters, digits and hyphens; part of the origin.
+        features: what its pages may use of `request_gate.POWERFUL_FEATURES`, by their Permissions-Policy names.
     """
 
     name: str
+    features: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def create_schema(self, db: sqlite3.Connection) -> None:
@@ -92,9 +105,11 @@ class AppInstance:
         host: the origin's host and port, as `PageSession.open` takes it in `allowed_hosts`.
     """
 
-    def __init__(self, server: AppServer, hosted: _Hosted, db: sqlite3.Connection, host: str) -> None:
+    def __init__(self, server: AppServer, hosted: _Hosted, db: sqlite3.Connection, host: str, family: set[str]) -> None:
         self.host = host
         self.origin = f"http://{host}"
+        self._family = family
+        family.add(host)
         self._server = server
         self._hosted = hosted
         self._db = db
@@ -144,6 +159,7 @@ class AppInstance:
         if self._closed:
             return
         self._closed = True
+        self._family.discard(self.host)
         self._server.forget(self.host)
         with contextlib.suppress(RuntimeError):  # the server may be closed already
             asyncio.run_coroutine_threadsafe(self._close_db(), self._server.loop)
@@ -158,29 +174,44 @@ class AppInstance:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request as one transaction (called on the server's loop)."""
+        refused = refusal(headers_of(scope), self._family)
+        if refused is not None:
+            await _plain(send, *refused)
+            return
         async with self._lock:
             if self._closed:
                 await _plain(send, 404, "this episode is over")
                 return
-            started = False
+            sent_bytes: int | None = None
 
             async def watched_send(message: Message) -> None:
-                nonlocal started
-                started = started or message["type"] == "http.response.start"
+                nonlocal sent_bytes
+                if message["type"] == "http.response.start":
+                    sent_bytes = 0
+                    rules = page_rules(self._family, self._hosted.app.features)
+                    message = {**message, "headers": [*message.get("headers", ()), *rules]}
+                else:
+                    sent_bytes = (sent_bytes or 0) + len(message.get("body", b""))
+                    if sent_bytes > MAX_ANSWER_BYTES:
+                        raise AnswerTooLargeError(f"it answered with more than {MAX_ANSWER_BYTES} bytes")
                 await send(message)
 
             scope["state"] = {"db": self._db}
             try:
                 async with asyncio.timeout(REQUEST_DEADLINE_S):
-                    await self._hosted.asgi(scope, receive, watched_send)
+                    await self._hosted.asgi(scope, bounded(receive), watched_send)
                 self._db.commit()
+            except BodyTooLargeError as error:
+                self._db.rollback()
+                if sent_bytes is None:
+                    await _plain(send, 413, str(error))
             except (
                 Exception
             ) as error:  # whatever the application raised is its failure: recorded, typed, shown by state()
                 self._db.rollback()
                 if self._failure is None:
                     self._failure = f"{scope['method']} {scope['path']}: {type(error).__name__}: {error}"
-                if not started:
+                if sent_bytes is None:
                     await _plain(send, 500, "the application failed")
             finally:
                 self._handled += 1
@@ -222,8 +253,22 @@ class AppServer:
                 atexit.register(cls._shared.close)
             return cls._shared
 
-    def open(self, app: App, *, rng: numpy.random.Generator, parameters: Mapping[str, Any]) -> AppInstance:
+    def open(
+        self,
+        app: App,
+        *,
+        rng: numpy.random.Generator,
+        parameters: Mapping[str, Any],
+        beside: AppInstance | None = None,
+    ) -> AppInstance:
         """Open an episode of `app`: its database is a clone of the app's template, filled by `app.seed`.
+
+        Args:
+            app: the application.
+            rng: draws what the parameters leave open.
+            parameters: the task's.
+            beside: another application of the same episode; pages of the two may link to and embed each other, as no
+                two episodes' pages may.
 
         Raises:
             AppServerError: the server is closed, or the app's schema or seeding failed.
@@ -245,7 +290,7 @@ class AppServer:
                 f"the application {app.name!r} could not be set up: {type(error).__name__}: {error}"
             ) from error
         host = f"{secrets.token_hex(8)}.{app.name}.{SITE}:{self.port}"
-        instance = AppInstance(self, hosted, db, host)
+        instance = AppInstance(self, hosted, db, host, set() if beside is None else beside._family)
         self._instances[host] = instance
         return instance
 
@@ -272,8 +317,8 @@ class AppServer:
         atexit.unregister(self.close)
 
     async def _asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        instance = self._instances.get(host)
+        host = headers_of(scope).get(b"host", b"")
+        instance = self._instances.get(host.decode("latin-1"))
         if instance is None:
             await _plain(send, 404, "no episode lives at this address")
         else:
@@ -282,11 +327,14 @@ class AppServer:
     def _main(self) -> None:
         import uvicorn
 
+        from .http_deadline import DeadlineProtocol
+
         asyncio.set_event_loop(self.loop)
         config = uvicorn.Config(
             self._asgi,
             interface="asgi3",
             lifespan="off",
+            http=DeadlineProtocol,
             ws="none",
             access_log=False,
             log_config=None,
@@ -320,7 +368,11 @@ def _connect() -> sqlite3.Connection:
 
 async def _plain(send: Send, status: int, text: str) -> None:
     body = f"<!doctype html><title>{status}</title><h1>{status}</h1><p>{text}</p>".encode()
-    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),  # a page must not fill the browser's pool with connections to nobody
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

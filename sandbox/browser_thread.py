@@ -66,6 +66,10 @@ class BrowserThread:
     def on_close(self, closer: Callable[[], Awaitable[None]]) -> None:
         """Register a coroutine function to be awaited on the loop when the thread closes, last registered first."""
         self._closers.append(closer)
+        if self is BrowserThread._instance:
+            # At exit the thread must close before anything that was registered so far: its closers may rely on it.
+            atexit.unregister(self.close)
+            atexit.register(self.close)
 
     def submit(self, coro: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Schedule a coroutine on the thread and return at once.

@@ -136,7 +136,9 @@ class PageSession:
         with self._typed():
             tab = self._tab
             url = self._checked(url)
-            await tab.begin(url, start_ms=START_MS, seed=seed, workspace=downloads, dialogs=dialogs)
+            await tab.begin(
+                url, allowed=self._allowed, start_ms=START_MS, seed=seed, workspace=downloads, dialogs=dialogs
+            )
             if tab.journal.unreachable is not None:
                 raise SandboxError(f"the episode's first page {url} cannot be reached; is its server up?")
 
@@ -401,6 +403,7 @@ class PageSession:
                 await tab.settle(budget_ms)
                 await self._confine(tab)
                 refusals += tab.journal.take_refusals()
+                refusals += [f"{url!r} is refused: it is not one of this task's" for url in tab.guard.take_refused()]
                 popups, tab.popups = tab.popups, []
                 for url in popups:
                     try:
@@ -552,16 +555,20 @@ class PageSession:
         unreachable, url = tab.journal.unreachable, tab.journal.url
         parts = urlsplit(url)
         if unreachable is None and parts.scheme in ("http", "https") and parts.netloc in self._allowed:
+            tab.home = url
             return
         if unreachable is None and url == BLANK and tab is not self._tabs[0]:
             return
         history = await tab.channel.send("Page.getNavigationHistory")
         index = history["currentIndex"]
-        if index <= 0:
+        if index > 0:
+            tab.clock.expect_navigation()
+            await tab.channel.send("Page.navigateToHistoryEntry", entryId=history["entries"][index - 1]["id"])
+            await tab.clock.settle(SETTLE_MS)
+        elif tab.home is not None:  # it was replaced
+            await tab.navigate(tab.home)
+        else:
             raise SandboxError(f"the page left for {unreachable or url} and there is no page to bring it back to")
-        tab.clock.expect_navigation()
-        await tab.channel.send("Page.navigateToHistoryEntry", entryId=history["entries"][index - 1]["id"])
-        await tab.clock.settle(SETTLE_MS)
         raise ActionError(
             f"{unreachable!r} could not be loaded"
             if unreachable
@@ -655,7 +662,14 @@ class PageSession:
         tab = await Tab.create(self._context, self._context_id, self._devtools, self._warm_url)
         self._tabs.append(tab)
         self._active = len(self._tabs) - 1
-        await tab.begin(url, start_ms=now_ms, seed=self._seed, workspace=self._workspace, dialogs=self._dialogs)
+        await tab.begin(
+            url,
+            allowed=self._allowed,
+            start_ms=now_ms,
+            seed=self._seed,
+            workspace=self._workspace,
+            dialogs=self._dialogs,
+        )
 
     async def _drop(self, place: int) -> None:
         from playwright.async_api import Error

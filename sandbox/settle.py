@@ -49,6 +49,7 @@ class PageClock:
         self.context_id: int | None = None
         self.navigating = False
         self._committed = False
+        self._begun = False
         self._scheduled = False
         self._fresh = False  # a new document focuses, observes and paints with its first frames: none so far
         self._channel = channel
@@ -115,6 +116,7 @@ class PageClock:
     async def _load(self, deadline: float) -> None:
         """Feed the navigation under way until it has ended, with so little time that its clock hardly shows it."""
         slice_ms = LOAD_SLICE_MS
+        patience = 2  # a navigation that was only asked for may have been dropped, for its scheme say
         while self.navigating:
             left_s = deadline - asyncio.get_running_loop().time()
             if left_s <= 0:
@@ -128,6 +130,9 @@ class PageClock:
                     await self._wait(self._changed, "loading", min(left_s, COMMIT_PATIENCE_S))
                 except PageHungError:
                     await self._grant(LOAD_SLICE_MS)  # unless it is the one that must still do something
+                    patience -= 1
+                    if patience <= 0 and not self._begun:
+                        self._set(navigating=False, committed=False)
 
     async def _grant_and_ask(self, budget_ms: float) -> bool:
         """Grant virtual time and return whether the page waits for animation frames at its end."""
@@ -194,6 +199,7 @@ class PageClock:
 
     def expect_navigation(self) -> None:
         """Say that a navigation has just been asked for."""
+        self._begun = False
         self._set(navigating=True, committed=False)
 
     def _on_scheduled(self, event: dict[str, Any]) -> None:
@@ -211,10 +217,13 @@ class PageClock:
     def _on_navigating(self, event: dict[str, Any]) -> None:
         if self._is_main(event) and event["navigationType"] not in ("sameDocument", "historySameDocument"):
             self.expect_navigation()
+            self._begun = True
 
     def _on_started(self, event: dict[str, Any]) -> None:
-        if self._is_main(event) and not self.navigating:
-            self._set(navigating=True, committed=self._committed)
+        if self._is_main(event):
+            self._begun = True
+            if not self.navigating:
+                self._set(navigating=True, committed=self._committed)
 
     def _on_committed(self, event: dict[str, Any]) -> None:
         if event["frame"]["id"] == self._frame_id:

@@ -14,6 +14,7 @@ import orjson
 from .channel import Channel, ContextGoneError
 from .errors import ActionError, PageHungError
 from .frames import Frames
+from .navigation_guard import NavigationGuard
 from .page_frames import FRAME_REFS, WORLD, FrameTree
 from .page_journal import BINDING, PageJournal
 from .page_scripts import isolated_world_script
@@ -59,9 +60,12 @@ class Tab:
         frames: draws its frames.
         clock: grants it time.
         journal: its events.
+        guard: holds its navigations to the episode's hosts.
         dialog: the dialog that holds the page, if one does.
         dialogs: what happens to dialogs: "accept" at once, or "ask" the agent.
         popups: addresses that the page wanted to open in tabs of their own.
+        title: its document's title when it was last looked at.
+        home: where it last was with right.
         scrolled: the action scrolled something, which is noticed with the next frame.
     """
 
@@ -72,11 +76,13 @@ class Tab:
         self.frames = Frames(channel, frame_lock)
         self.clock = PageClock(channel, main_id, self.frames)
         self.journal = PageJournal(channel, page, self.tree)
+        self.guard = NavigationGuard(channel)
         self.dialog: DialogInfo | None = None
         self.dialogs: DialogPolicy = "accept"
         self.popups: list[str] = []
         self.scrolled = False
         self.title = ""
+        self.home: str | None = None
         self._world_script: str | None = None
         self._start_ms = 0.0
         self._move_ms: float | None = None  # from the process' clock to the page's
@@ -113,6 +119,7 @@ class Tab:
             channel.send("Runtime.addBinding", name=BINDING, executionContextName=WORLD),
             channel.send("Page.addScriptToEvaluateOnNewDocument", source=script, worldName=WORLD),
             channel.send("Runtime.enable"),
+            tab.guard.start(),
             channel.send("Emulation.setVirtualTimePolicy", policy="pause"),
         )
         await tab.navigate(warm_url)
@@ -121,7 +128,14 @@ class Tab:
         return tab
 
     async def begin(
-        self, url: str | None, *, start_ms: float, seed: int, workspace: Workspace | None, dialogs: DialogPolicy
+        self,
+        url: str | None,
+        *,
+        allowed: frozenset[str],
+        start_ms: float,
+        seed: int,
+        workspace: Workspace | None,
+        dialogs: DialogPolicy,
     ) -> None:
         """Start an episode, or a further tab of it, at `url`, with the clock at `start_ms`; None stays empty.
 
@@ -129,8 +143,11 @@ class Tab:
             SandboxError: the browser failed.
         """
         self.tree.begin()
+        self.guard.allowed = allowed
+        self.guard.take_refused()
         self.journal.begin(workspace)
         self._start_ms, self._move_ms = start_ms, None
+        self.title, self.home = "", url
         await self._set_world(start_ms, seed, None)
         if url is not None:
             await self.navigate(url)
@@ -226,6 +243,7 @@ class Tab:
 
     async def clear(self) -> None:
         """End the episode: an empty page, no window name, no history; raises like `settle`."""
+        self.guard.allowed = frozenset()
         self.journal.begin(None)
         self.popups.clear()
         self.clock.expect_navigation()

@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from .browser_process_guard import ProcessGuard
 from .errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Watcher:
         self._fences: dict[str, threading.Event] = {}
         self._numbers = itertools.count(1)
         self._closed = False
-        self.folder = Path(tempfile.mkdtemp(prefix="milepost-"))
+        guard = ProcessGuard.shared()  # removes both folders if this process is killed
+        self.folder, self._staging = guard.make_folder("workspaces"), guard.make_folder("staging")
         self._fence_folder = self.folder / FENCE_FOLDER
         self._fence_folder.mkdir()
         self._prefix = str(self.folder) + os.sep
@@ -66,7 +68,7 @@ class Watcher:
             self._observer.schedule(Handler(), str(self.folder), recursive=True)
             self._observer.start()
         except OSError as error:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._remove_folders()
             raise WorkspaceError(
                 f"the file watcher could not start ({error}); "
                 "raise fs.inotify.max_user_watches or max_user_instances, or end other watchers"
@@ -89,7 +91,10 @@ class Watcher:
         Raises:
             WorkspaceError: the disk refuses, or the fixture is no folder.
         """
-        staging = Path(tempfile.mkdtemp(prefix="milepost-new-"))
+        try:
+            staging = Path(tempfile.mkdtemp(dir=self._staging, prefix="new-"))
+        except OSError as error:
+            raise WorkspaceError(f"cannot make a workspace in {self._staging}: {error}") from error
         try:
             if fixture is not None:
                 shutil.copytree(fixture, staging, symlinks=True, dirs_exist_ok=True)
@@ -157,8 +162,12 @@ class Watcher:
         self._closed = True
         self._observer.stop()
         self._observer.join(FENCE_DEADLINE_S)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._remove_folders()
         atexit.unregister(self.close)
+
+    def _remove_folders(self) -> None:
+        for folder in (self.folder, self._staging):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _plant(self, arrived: threading.Event | None = None) -> tuple[str, threading.Event]:
         if self._closed or not self._observer.is_alive():

@@ -111,7 +111,7 @@ class Computer:
     def act(self, action, *arguments, **options):
         """Do one action and settle; a name stands for the element that has it. Return the step's events."""
         named = {"click": 1, "fill": 1, "select": 1, "hover": 1, "drag": 2, "check": 1, "upload": 1}.get(action, 0)
-        arguments = [self.ref(a) if i < named and isinstance(a, str) else a for i, a in enumerate(arguments)]
+        arguments = tuple(self.ref(a) if i < named and isinstance(a, str) else a for i, a in enumerate(arguments))
 
         async def step():
             await getattr(self.page, action)(*arguments, **options)
