@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milepost.envs.action_tools import MAX_ARGUMENTS_CHARS, parse_tool_call, tool_schemas
@@ -65,6 +65,7 @@ def test_schemas_stand_alone_and_are_fresh():
     assert tool_schemas()[0]["function"]["parameters"]["properties"]
 
 
+@settings(deadline=None)
 @given(actions)
 def test_what_an_action_says_fits_its_schema_and_comes_back(action: Action):
     arguments = action.model_dump(exclude={"kind"}, exclude_unset=True)
@@ -138,6 +139,7 @@ def test_what_is_no_coordinate_is_refused(x: Any):
         parse_tool_call("mouse_click", {"x": x, "y": 0})
 
 
+@settings(deadline=None)
 @given(
     st.one_of(st.sampled_from(sorted(ACTION_TYPES)), st.text(max_size=20)),
     st.dictionaries(st.text(max_size=8), json_values),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -53,6 +53,7 @@ from milepost.errors import ActionError
 from .action_strategies import actions
 
 
+@settings(deadline=None)
 @given(actions)
 def test_formatted_actions_parse_back_to_themselves(action: Action):
     text = format_action(action)
@@ -60,12 +61,14 @@ def test_formatted_actions_parse_back_to_themselves(action: Action):
     assert parse_action(text) == action
 
 
+@settings(deadline=None)
 @given(actions)
 def test_actions_survive_json(action: Action):
     adapter = TypeAdapter(Action)
     assert adapter.validate_json(adapter.dump_json(action)) == action
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_gives_an_action_or_a_one_line_error(text: str):
     try:
@@ -269,6 +272,7 @@ def test_an_allowed_verb_is_read_and_the_grammar_follows_what_is_allowed():
     assert grammar(allowed) == ('verb("target", ...): done noop tab_new tab_switch tab_close, for example done("42")')
 
 
+@settings(deadline=None)
 @given(actions, st.sampled_from(sorted(GROUPS)))
 def test_what_is_allowed_decides_and_nothing_else(action: Action, group: str):
     allowed = verbs_of([group])
@@ -279,6 +283,7 @@ def test_what_is_allowed_decides_and_nothing_else(action: Action, group: str):
             parse_action(format_action(action), allowed=allowed)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1280, exclude_max=True), st.floats(0, 720, exclude_max=True))
 @example(1279.999, 0.004)
 @example(1e-7, 719.996)

@@ -151,9 +151,10 @@ def test_clicks_of_every_kind(desk: Open):
 
 def test_dragging_onto_another_element(desk: Open):
     it = desk(
-        f'{LOG}<div draggable=true role=button aria-label=Card ondragstart=\'event.dataTransfer.setData("text", "c")\'>'
-        "Card</div><div role=button aria-label=Done style='margin-top:100px;height:60px' ondragover='event.preventDefault()'"
-        ' ondrop=\'say("dropped " + event.dataTransfer.getData("text"))\'>Done</div>'
+        f"{LOG}<div draggable=true role=button id=card>Card</div>"
+        "<div role=button id=done style='margin-top:100px;height:60px'>Done</div><script>"
+        "card.ondragstart = e => e.dataTransfer.setData('text', 'c'); done.ondragover = e => e.preventDefault();"
+        "done.ondrop = e => say('dropped ' + e.dataTransfer.getData('text'))</script>"
     )
     it.do('drag("Card", "Done")')
     assert it.log == 'status "dropped c"'
@@ -182,9 +183,9 @@ def test_fields_are_filled_typed_selected_and_checked(desk: Open):
 
 def test_scrolling_the_page_and_parts_of_it(desk: Open):
     it = desk(
-        f"{LOG}<button>Top</button><div tabindex=0 role=button aria-label=Inner style='height:100px;width:200px;overflow:auto'"
-        ' onscroll=\'say(scrollTop > 0 || scrollLeft > 0 ? "in" : "back")\'>'
-        "<div style='height:900px;width:900px'>long</div></div>"
+        f"{LOG}<button>Top</button>"
+        "<div tabindex=0 role=button aria-label=Inner id=inner style='height:100px;width:200px;overflow:auto'>"
+        "<div style='height:900px;width:900px'>long</div></div><script>inner.onscroll = () => say('in')</script>"
         "<div style='height:4000px;width:4000px'></div><script>onscroll = () => say(`${scrollX},${scrollY}`)</script>"
     )
     it.do("scroll()")
@@ -201,8 +202,8 @@ def test_scrolling_the_page_and_parts_of_it(desk: Open):
 
 def test_a_file_of_the_workspace_is_uploaded(desk: Open):
     it = desk(
-        "<form action=/upload method=post enctype=multipart/form-data><label>Attachment <input type=file name=file></label>"
-        "<button>Send</button></form>"
+        "<form action=/upload method=post enctype=multipart/form-data>"
+        "<label>Attachment <input type=file name=file></label><button>Send</button></form>"
     )
     it.do('write_file("out/report.csv", "a,b\\n1,2")')
     assert "report.csv" in it.do('upload("Attachment", "out/report.csv")')
@@ -398,7 +399,7 @@ def test_the_episode_ends_with_done_and_goes_on_with_noop(desk: Open):
 
 def test_html_is_pruned_and_hides_the_episodes_origin(desk: Open):
     it = desk(
-        "<script>secret()</script><a href=/two>Two</a><p>Text</p><script>a = location.origin; document.body.append(a)</script>"
+        "<script>secret()</script><a href=/two>Two</a><p>Text</p><script>document.body.append(location.origin)</script>"
     )
     html = it.observation["html"]
     assert "Text" in html

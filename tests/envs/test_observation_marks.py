@@ -5,8 +5,9 @@ import builtins
 import gymnasium
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from milepost.envs.frames import decode_png
 from milepost.envs.observation_kinds import Eyes
@@ -20,8 +21,9 @@ def button(ref: int, x: float, y: float, width: float, height: float, *, interac
     return Element(ref=ref, role="button", name=str(ref), box=(x, y, width, height), interactive=interactive)
 
 
-def coloured(picture: np.ndarray) -> np.ndarray:
-    return (picture != 255).any(axis=2)
+def coloured(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    drawn: NDArray[np.bool_] = (picture != 255).any(axis=2)
+    return drawn
 
 
 sides = st.floats(-2000, 3000, allow_nan=False)
@@ -39,6 +41,7 @@ elements = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(elements)
 def test_boxes_lie_in_the_viewport_and_in_their_space(drawn: list[Element]):
     boxes = visible_boxes(drawn)
