@@ -1,4 +1,4 @@
-"""Reads one call such as `fill("Name", text="Ada")` from text: a verb, literal texts and whole numbers, nothing else.
+"""Reads one call such as `fill("Name", text="Ada")` from text: a verb, literal texts and plain numbers, nothing else.
 
 Parsed by hand, in one pass, and never evaluated.
 """
@@ -12,10 +12,14 @@ from ..sandbox.errors import ActionError
 
 _VERB = re.compile(r"\s*([A-Za-z_]+)\s*\(")
 _KEYWORD = re.compile(r"\s*([A-Za-z_]+)\s*=")
-_INTEGER = re.compile(r"\s*(\d{1,9})(?![\w.])")
+_NUMBER = re.compile(r"\s*(\d{1,9})(\.\d{1,6})?(?![\w.])")
+_NEGATIVE = re.compile(r"\s*[-\u2212]\s*[\d.]")
 _FENCE = re.compile(r"```[A-Za-z]*$")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'"}
 _TRAILING = ("", ".", ";")
+
+Value = int | float | str
+"""What an argument can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +27,8 @@ class Call:
     """A call as written: its verb, its arguments by position and by keyword, and what follows it on the line."""
 
     verb: str
-    positional: tuple[int | str, ...]
-    keywords: dict[str, int | str]
+    positional: tuple[Value, ...]
+    keywords: dict[str, Value]
 
 
 def first_line(text: str) -> str:
@@ -52,8 +56,8 @@ def read_arguments(line: str, verb: str, at: int) -> Call:
     Raises:
         ActionError: what is wrong, in a few words.
     """
-    positional: list[int | str] = []
-    keywords: dict[str, int | str] = {}
+    positional: list[Value] = []
+    keywords: dict[str, Value] = {}
     at = _skip_spaces(line, at)
     while not line.startswith(")", at):
         if at >= len(line):
@@ -79,10 +83,10 @@ def read_arguments(line: str, verb: str, at: int) -> Call:
     return Call(verb=verb, positional=tuple(positional), keywords=keywords)
 
 
-def literal(value: int | str) -> str:
-    """Return a text or a number as a call writes it, on one line."""
-    if isinstance(value, int):
-        return str(value)
+def literal(value: Value) -> str:
+    """Return a text or a number as a call writes it, on one line; a number has at most six decimals."""
+    if isinstance(value, int | float):
+        return str(int(value)) if value == int(value) else f"{value:.6f}".rstrip("0")
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     escaped = escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
     return '"' + "".join(c if c.isprintable() or ord(c) > 0xFFFF else f"\\u{ord(c):04x}" for c in escaped) + '"'
@@ -94,11 +98,13 @@ def shown(text: str) -> str:
     return '"' + "".join(c if c.isprintable() else "?" for c in cut) + '"'
 
 
-def _read_literal(line: str, at: int) -> tuple[int | str, int]:
+def _read_literal(line: str, at: int) -> tuple[Value, int]:
     at = _skip_spaces(line, at)
-    integer = _INTEGER.match(line, at)
-    if integer is not None:
-        return int(integer[1]), integer.end()
+    number = _NUMBER.match(line, at)
+    if number is not None:
+        return (float(number[1] + number[2]) if number[2] else int(number[1])), number.end()
+    if _NEGATIVE.match(line, at):
+        raise ActionError(f"numbers are zero or more, came {shown(line[at:])}")
     if at >= len(line) or line[at] not in "\"'":
         raise ActionError(f"expected a quoted text or a number, came {shown(line[at:])}")
     out: list[str] = []
@@ -126,4 +132,4 @@ def _skip_spaces(line: str, at: int) -> int:
     return at
 
 
-__all__ = ["Call", "first_line", "literal", "read_arguments", "read_verb", "shown"]
+__all__ = ["Call", "Value", "first_line", "literal", "read_arguments", "read_verb", "shown"]

@@ -6,153 +6,135 @@
     list_files()          read_file("a.csv")            write_file("a.txt", "text")
     done("answer")        noop()
 
-The text is parsed by hand: one verb, literal strings and whole numbers, nothing else. It is never evaluated. What
+The text is parsed by hand: one verb, literal strings and plain numbers, nothing else. It is never evaluated. What
 small language models add around an action (spaces, a code fence, a full stop, more lines) is forgiven; anything that
 could mean two things is not.
+
+The actions are classes, one each; everything that is said about them comes from there: this parser, the help for
+prompts and docs/actions.md (`action_help`), the schemas for tool calls (`action_tools`). A task allows them by group.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ..sandbox.errors import ActionError
-from .action_text import Call, first_line, literal, read_arguments, read_verb, shown
-
-MAX_ACTION_CHARS = 4096
-"""Longest action text that is looked at; longer text is refused unread."""
-
-GRAMMAR = (
-    'verb("target", ...): click fill select press goto back scroll list_files read_file write_file done noop, '
-    'for example fill("Name", "Ada")'
+from .action_base import MAX_ACTION_CHARS, ActionBase, Target, TargetedAction
+from .action_basic import (
+    Back,
+    Click,
+    Done,
+    Fill,
+    Goto,
+    ListFiles,
+    Noop,
+    Press,
+    ReadFile,
+    Scroll,
+    Select,
+    WriteFile,
 )
-
-Target = Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(strict=True, min_length=1, max_length=300)]
-"""A reference number as shown in the observation, or an accessible name."""
-
-_Line = Annotated[str, Field(strict=True, min_length=1, max_length=500)]
-_Text = Annotated[str, Field(strict=True, max_length=MAX_ACTION_CHARS)]
-
-
-class _Action(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    positional: ClassVar[tuple[str, ...]] = ()
-
-
-class _TargetedAction(_Action):
-    target: Target
-    role: Annotated[str, Field(strict=True, min_length=1, max_length=40)] | None = None
-    nth: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
-
-
-class Click(_TargetedAction):
-    """Click an element; `nth` counts from 1 among those that fit."""
-
-    kind: Literal["click"] = "click"
-    positional: ClassVar[tuple[str, ...]] = ("target",)
-
-
-class Fill(_TargetedAction):
-    """Replace the text of a field."""
-
-    kind: Literal["fill"] = "fill"
-    text: _Text
-    positional: ClassVar[tuple[str, ...]] = ("target", "text")
-
-
-class Select(_TargetedAction):
-    """Choose an option of a list by its name."""
-
-    kind: Literal["select"] = "select"
-    option: _Line
-    positional: ClassVar[tuple[str, ...]] = ("target", "option")
-
-
-class Press(_Action):
-    """Press a key or a chord such as "Control+A" on the focused element."""
-
-    kind: Literal["press"] = "press"
-    keys: _Line
-    positional: ClassVar[tuple[str, ...]] = ("keys",)
-
-
-class Goto(_Action):
-    """Open a path of the task's site, or a whole http(s) address on one of the task's hosts."""
-
-    kind: Literal["goto"] = "goto"
-    url: _Line
-    positional: ClassVar[tuple[str, ...]] = ("url",)
-
-
-class Back(_Action):
-    """Go one entry back in the page's history."""
-
-    kind: Literal["back"] = "back"
-
-
-class Scroll(_Action):
-    """Scroll the page by most of a viewport."""
-
-    kind: Literal["scroll"] = "scroll"
-    direction: Literal["up", "down"] = "down"
-    positional: ClassVar[tuple[str, ...]] = ("direction",)
-
-
-class ListFiles(_Action):
-    """List the workspace's files."""
-
-    kind: Literal["list_files"] = "list_files"
-
-
-class ReadFile(_Action):
-    """Read a text file of the workspace."""
-
-    kind: Literal["read_file"] = "read_file"
-    path: _Line
-    positional: ClassVar[tuple[str, ...]] = ("path",)
-
-
-class WriteFile(_Action):
-    """Write a text file of the workspace, replacing what was there."""
-
-    kind: Literal["write_file"] = "write_file"
-    path: _Line
-    text: _Text
-    positional: ClassVar[tuple[str, ...]] = ("path", "text")
-
-
-class Done(_Action):
-    """End the episode, with an answer where the task asks for one."""
-
-    kind: Literal["done"] = "done"
-    text: _Text = ""
-    positional: ClassVar[tuple[str, ...]] = ("text",)
-
-
-class Noop(_Action):
-    """Do nothing for a step."""
-
-    kind: Literal["noop"] = "noop"
-
+from .action_files import AppendFile, CopyFile, DeleteFile, FindFiles, MakeFolder, MoveFile, Run
+from .action_page import (
+    Check,
+    ClipboardCopy,
+    ClipboardPaste,
+    DialogAccept,
+    DialogDismiss,
+    DoubleClick,
+    Drag,
+    Forward,
+    Hover,
+    MouseClick,
+    MouseDrag,
+    MouseMove,
+    Reload,
+    RightClick,
+    TabClose,
+    TabNew,
+    TabSwitch,
+    Type,
+    Uncheck,
+    Upload,
+    Wait,
+)
+from .action_text import Call, Value, first_line, literal, read_arguments, read_verb, shown
 
 Action = Annotated[
-    Click | Fill | Select | Press | Goto | Back | Scroll | ListFiles | ReadFile | WriteFile | Done | Noop,
+    Click | Fill | Select | Press | Goto | Back | Scroll | ListFiles | ReadFile | WriteFile | Done | Noop
+    | DoubleClick | RightClick | Hover | Drag
+    | Type | Check | Uncheck | Upload
+    | Forward | Reload
+    | TabNew | TabSwitch | TabClose
+    | DialogAccept | DialogDismiss
+    | ClipboardCopy | ClipboardPaste
+    | MouseClick | MouseMove | MouseDrag
+    | Wait
+    | AppendFile | CopyFile | MoveFile | DeleteFile | MakeFolder | FindFiles
+    | Run,
     Field(discriminator="kind"),
-]
+]  # fmt: skip
 """The discriminated union; `TypeAdapter(Action)` reads and writes it as JSON."""
 
-ACTION_TYPES: dict[str, type[_Action]] = {
+ACTION_TYPES: dict[str, type[ActionBase]] = {
     cls.model_fields["kind"].default: cls for cls in get_args(get_args(Action)[0])
 }
+"""The registry: every verb's class."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    group: tuple(verb for verb, cls in ACTION_TYPES.items() if cls.group == group)
+    for group in dict.fromkeys(cls.group for cls in ACTION_TYPES.values())
+}
+"""Every group and its verbs."""
+
+ALWAYS_ALLOWED = ("done", "noop")
+"""Verbs that no task takes away."""
+
+DEFAULT_GROUPS = ("basic",)
+"""What a task allows unless it says otherwise."""
+
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Action)
 
 
-def parse_action(text: str) -> Action:
+def verbs_of(names: Iterable[str]) -> frozenset[str]:
+    """Return the verbs that a list of groups and verbs allows, with those that are always allowed.
+
+    Raises:
+        ValueError: a name is neither a group nor a verb.
+    """
+    verbs = set(ALWAYS_ALLOWED)
+    for name in names:
+        if name not in GROUPS and name not in ACTION_TYPES:
+            raise ValueError(
+                f"expected groups of actions ({', '.join(GROUPS)}) or single actions such as hover, got {name!r}"
+            )
+        verbs.update(GROUPS.get(name, (name,)))
+    return frozenset(verbs)
+
+
+DEFAULT_VERBS = verbs_of(DEFAULT_GROUPS)
+
+
+def grammar(verbs: Collection[str] | None = None) -> str:
+    """Return in one line how an action is written and which there are, for error messages; None: all of them."""
+    listed = [verb for verb in ACTION_TYPES if verbs is None or verb in verbs]
+    example = Fill if "fill" in listed else ACTION_TYPES[listed[0]]
+    return f'verb("target", ...): {" ".join(listed)}, for example {example.examples[0]}'
+
+
+GRAMMAR = grammar(DEFAULT_VERBS)
+"""The grammar of what a task allows unless it says otherwise."""
+
+
+def parse_action(text: str, *, allowed: Collection[str] | None = None) -> Action:
     """Read one action from an agent's text.
 
     Args:
         text: the agent's text; only its first line counts (after an opening code fence), at most 4096 characters.
+        allowed: the verbs that the task allows; None: every verb.
 
     Returns:
         The typed action.
@@ -164,45 +146,80 @@ def parse_action(text: str) -> Action:
         raise ActionError(f"the action has {len(text)} characters; at most {MAX_ACTION_CHARS} are read")
     line = first_line(text)
     if not line:
-        raise ActionError(f"the action is empty; expected {GRAMMAR}")
+        raise ActionError(f"the action is empty; expected {grammar(allowed)}")
     opening = read_verb(line)
     if opening is None:
-        raise ActionError(f"{shown(line)} is not an action; expected {GRAMMAR}")
+        raise ActionError(f"{shown(line)} is not an action; expected {grammar(allowed)}")
     verb, at = opening
-    if verb not in ACTION_TYPES:
-        raise ActionError(f"unknown action {shown(verb)}; expected {GRAMMAR}")
+    check_allowed(verb, allowed)
     try:
         values = _bind(read_arguments(line, verb, at))
-        action: Action = _ADAPTER.validate_python({"kind": verb, **values})
     except ActionError as error:
         raise ActionError(f"{verb}: {error}; expected {usage(verb)}") from error
+    return build_action(verb, values)
+
+
+def check_allowed(verb: str, allowed: Collection[str] | None) -> None:
+    """Raise ActionError unless there is such a verb and the task allows it."""
+    if verb not in ACTION_TYPES:
+        raise ActionError(f"unknown action {shown(verb)}; expected {grammar(allowed)}")
+    if allowed is not None and verb not in allowed:
+        raise ActionError(f"{verb} is not among this task's actions; expected {grammar(allowed)}")
+
+
+def build_action(verb: str, values: dict[str, Any]) -> Action:
+    """Make an action of a known verb from its arguments by name.
+
+    Raises:
+        ActionError: an argument is missing, unknown or not of its type.
+    """
+    try:
+        action: Action = _ADAPTER.validate_python({**values, "kind": verb})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"][1:2]) or "arguments"
-        message = first["msg"][:1].lower() + first["msg"][1:]
-        raise ActionError(f"{verb}: {field}: {message}; expected {usage(verb)}") from error
+        raise ActionError(f"{verb}: {_problem(error)}; expected {usage(verb)}") from error
     return action
 
 
 def format_action(action: Action) -> str:
     """Return the canonical one-line text of an action; `parse_action` reads it back to an equal action."""
+    cls = type(action)
+    given = {
+        name: value
+        for name, field in cls.model_fields.items()
+        if name != "kind" and ((value := getattr(action, name)) != field.default or field.is_required())
+    }
     parts: list[str] = []
-    for name in action.positional:
-        field, value = type(action).model_fields[name], getattr(action, name)
-        if field.is_required() or value != field.default:
-            parts.append(literal(value))
-    if isinstance(action, _TargetedAction):
-        parts += [f"{name}={literal(v)}" for name in ("role", "nth") if (v := getattr(action, name)) is not None]
+    for name in cls.positional:
+        if name not in given:
+            break
+        parts.append(literal(given.pop(name)))
+    parts += [f"{name}={literal(value)}" for name, value in given.items()]
     return f"{action.kind}({', '.join(parts)})"
 
 
 def usage(verb: str) -> str:
-    """Return how one verb is written, for error messages."""
-    shown_arguments = ", ".join(f'"{name}"' for name in ACTION_TYPES[verb].positional)
+    """Return how one verb is written, for error messages: texts in quotes, numbers without."""
+    cls = ACTION_TYPES[verb]
+    shown_arguments = ", ".join(name if is_number(cls, name) else f'"{name}"' for name in cls.positional)
     return f"{verb}({shown_arguments})"
 
 
-def _bind(call: Call) -> dict[str, int | str]:
+def is_number(cls: type[ActionBase], name: str) -> bool:
+    """Return whether an argument takes nothing but numbers."""
+    kinds = {type(None), *_plain_types(cls.model_fields[name].annotation)}
+    return kinds <= {int, float, type(None)}
+
+
+def _plain_types(annotation: Any) -> set[Any]:
+    inner = get_args(annotation)
+    if not inner:
+        return {annotation}
+    if hasattr(annotation, "__metadata__"):
+        return _plain_types(inner[0])
+    return set().union(*(_plain_types(each) for each in inner))
+
+
+def _bind(call: Call) -> dict[str, Value]:
     names = ACTION_TYPES[call.verb].positional
     if len(call.positional) > len(names):
         raise ActionError("too many arguments")
@@ -213,25 +230,80 @@ def _bind(call: Call) -> dict[str, int | str]:
     return values | call.keywords
 
 
+def _problem(error: ValidationError) -> str:
+    """Say in a few words what the first wrong argument is."""
+    errors = error.errors(include_url=False, include_input=False)
+    first = errors[0]
+    field = ".".join(str(part) for part in first["loc"][1:2]) or "arguments"
+    # Of a value that could be a number or a text, what counts is what is wrong with the kind that came.
+    same = [e for e in errors if e["loc"][1:2] == first["loc"][1:2]]
+    chosen = next((e for e in same if not e["type"].endswith("_type")), first)
+    message = " ".join(chosen["msg"].split())
+    return f"{_shown_name(field)}: {message[:1].lower()}{message[1:]}"
+
+
+def _shown_name(name: str) -> str:
+    """Return an argument's name as it is shown in an error: at most 40 characters, all printable."""
+    return name if name.isidentifier() and len(name) <= 40 else shown(name)
+
+
 __all__ = [
     "ACTION_TYPES",
+    "ALWAYS_ALLOWED",
+    "DEFAULT_GROUPS",
+    "DEFAULT_VERBS",
     "GRAMMAR",
+    "GROUPS",
     "MAX_ACTION_CHARS",
     "Action",
+    "AppendFile",
     "Back",
+    "Check",
     "Click",
+    "ClipboardCopy",
+    "ClipboardPaste",
+    "CopyFile",
+    "DeleteFile",
+    "DialogAccept",
+    "DialogDismiss",
     "Done",
+    "DoubleClick",
+    "Drag",
     "Fill",
+    "FindFiles",
+    "Forward",
     "Goto",
+    "Hover",
     "ListFiles",
+    "MakeFolder",
+    "MouseClick",
+    "MouseDrag",
+    "MouseMove",
+    "MoveFile",
     "Noop",
     "Press",
     "ReadFile",
+    "Reload",
+    "RightClick",
+    "Run",
     "Scroll",
     "Select",
+    "TabClose",
+    "TabNew",
+    "TabSwitch",
     "Target",
+    "TargetedAction",
+    "Type",
+    "Uncheck",
+    "Upload",
+    "Wait",
     "WriteFile",
+    "build_action",
+    "check_allowed",
     "format_action",
+    "grammar",
+    "is_number",
     "parse_action",
     "usage",
+    "verbs_of",
 ]

@@ -24,14 +24,14 @@ def describe_changes(previous: Snapshot | None, now: Snapshot, events: Sequence[
     Args:
         previous: the look before the action; None at the reset, which has changed nothing.
         now: the look after it.
-        events: the step's events, of which dialogs and downloads are told.
+        events: the step's events, of which answered dialogs and downloads are told.
 
     Returns:
         At most three changes joined by "; ", the weightiest first, or "nothing changed"; "" at the reset.
     """
     if previous is None:
         return ""
-    found = [f'dialog said "{cut(" ".join(e.message.split()), 80)}"' for e in events if isinstance(e, Dialog)]
+    found = _dialogs(previous, now, events) + _tabs(previous, now)
     found += [f"downloaded {e.path}" for e in events if isinstance(e, Download)]
     if previous.url != now.url:
         parts = urlsplit(now.url)
@@ -47,6 +47,30 @@ def describe_changes(previous: Snapshot | None, now: Snapshot, events: Sequence[
     if not found:
         found = _quiet(previous, now)
     return "; ".join(found[:_MOST]) if found else NOTHING
+
+
+def _dialogs(previous: Snapshot, now: Snapshot, events: Sequence[Event]) -> list[str]:
+    lines = []
+    for event in events:
+        if isinstance(event, Dialog):
+            if previous.dialog is not None and event.message == previous.dialog.message:
+                lines.append(f"dialog {'accepted' if event.accepted else 'dismissed'}")
+            else:
+                lines.append(f'dialog said "{cut(" ".join(event.message.split()), 80)}"')
+    if now.dialog is not None and now.dialog != previous.dialog:
+        lines.append(f'dialog asks "{cut(" ".join(now.dialog.message.split()), 80)}"')
+    return lines
+
+
+def _tabs(previous: Snapshot, now: Snapshot) -> list[str]:
+    more = max(len(now.tabs), 1) - max(len(previous.tabs), 1)
+    lines = []
+    if more:
+        lines.append(f"{abs(more)} tab{'s' if abs(more) > 1 else ''} {'opened' if more > 0 else 'closed'}")
+    shown = next((tab for tab in now.tabs if tab.active), None)
+    if shown is not None and shown.index != next((tab.index for tab in previous.tabs if tab.active), 1):
+        lines.append(f"now in tab {shown.index}")
+    return lines
 
 
 def _announced(previous: Snapshot, now: Snapshot) -> list[str]:

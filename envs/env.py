@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from .actions import MAX_ACTION_CHARS, Action, format_action, parse_action
 from .changes import NOTHING, describe_changes
 from .episode import Episode
 from .frames import decode_png
-from .observation import Observation, build_observation, observation_space
+from .observation import Observation
+from .observation_kinds import DEFAULT_KINDS, Eyes, Sights
 from .outcome import StepTimings, StopReason
 from .registration import env_id_of, task_for
 from .spaces import UnicodeText
@@ -44,6 +45,8 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         task: a task, or the id or name of a registered one.
         render_mode: None, or "rgb_array" for `render()` (needs Pillow).
         ledger_dir: folder for one ledger per episode; None writes none. The attribute may be changed between episodes.
+        observations: the kinds of observation to make, any of those in `milepost.envs.observation_kinds`: text, html,
+            screenshot, marks, boxes, tabs, clipboard. What is not asked for is not computed.
         screenshots: put a PNG of every step's page into `info["screenshot"]`.
         step_timeout_s: deadline of one step, seconds; beyond it the page counts as hung.
         reset_timeout_s: deadline of one reset, seconds.
@@ -56,6 +59,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         task: Task | str,
         *,
         render_mode: str | None = None,
+        observations: Sequence[str] = DEFAULT_KINDS,
         ledger_dir: Path | str | None = None,
         screenshots: bool = False,
         step_timeout_s: float = 15.0,
@@ -66,7 +70,8 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         self.task = task_for(task) if isinstance(task, str) else task
         self.task_id = env_id_of(self.task.name, self.task.version)
         self.render_mode = render_mode
-        self.observation_space = observation_space()
+        self._eyes = Eyes(observations)
+        self.observation_space = self._eyes.space
         self.action_space = UnicodeText(MAX_ACTION_CHARS)
         self.ledger_dir = None if ledger_dir is None else Path(ledger_dir)
         self._screenshots = screenshots
@@ -136,9 +141,9 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         except SandboxError:  # a browser that died between episodes is found dead here; its successor is one try away
             episode = await self._open(self._instance)
         self._episode, self._over = episode, False
-        observation = build_observation(goal=self._instance.goal, snapshot=episode.snapshot)
-        info = await self._info(episode, StepReward(total=0.0), None, began)
-        return observation, info
+        sights = await self._sights(episode)
+        observation = await self._eyes.observe(goal=self._instance.goal, snapshot=episode.snapshot, sights=sights)
+        return observation, self._info(StepReward(total=0.0), None, sights, began)
 
     async def astep(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """`step` as a coroutine, to be run on the browser thread."""
@@ -233,7 +238,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         shown, output, problem = " ".join(text[:200].split()), "", ""
         episode.begin_step()
         try:
-            action = parse_action(text)
+            action = parse_action(text, allowed=episode.verbs)
             shown = format_action(action)
             output = await episode.perform(action)
         except ActionError as error:
@@ -247,24 +252,31 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         changes = describe_changes(previous, episode.snapshot, episode.events)
         episode.idle_steps = episode.idle_steps + 1 if changes == NOTHING and not output else 0
         stop = episode.stop_reason(is_done=action is not None and action.kind == "done")
-        observation = build_observation(
+        sights = await self._sights(episode)
+        observation = await self._eyes.observe(
             goal=self.instance.goal,
             snapshot=episode.snapshot,
+            sights=sights,
             last_action=shown,
             last_action_result="" if problem and changes == NOTHING else output or changes,
             last_action_error=problem,
         )
-        info = await self._info(episode, reward, stop, began)
+        info = self._info(reward, stop, sights, began)
         if stop is not None:
             self._over = True
             episode.conclude(stop)
         truncated = stop in (StopReason.STEP_LIMIT, StopReason.IDLE_LIMIT)
         return observation, reward.total or 0.0, self._over and not truncated, truncated, info
 
-    async def _info(
-        self, episode: Episode, reward: StepReward, stop: StopReason | None, began: float
-    ) -> dict[str, Any]:
-        screenshot = await episode.screenshot() if self._screenshots else None
+    async def _sights(self, episode: Episode) -> Sights:
+        return await episode.sights(
+            screenshot=self._screenshots or self._eyes.needs_screenshot,
+            html="html" in self._eyes.kinds,
+            clipboard="clipboard" in self._eyes.kinds,
+        )
+
+    def _info(self, reward: StepReward, stop: StopReason | None, sights: Sights, began: float) -> dict[str, Any]:
+        screenshot = sights.screenshot if self._screenshots else None
         return self._base_info(reward, stop, None, began) | {"screenshot": screenshot}
 
     def _base_info(
@@ -293,9 +305,10 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         self, error: SandboxError, action: str, began: float
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         self._over, self._stillborn = True, None
-        observation = build_observation(
+        observation = self._eyes.see(
             goal=self.instance.goal,
             snapshot=None,
+            sights=Sights(),
             last_action=action[:200],
             last_action_error=f"the machine failed ({error.kind}); the episode is over",
         )

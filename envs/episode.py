@@ -12,7 +12,7 @@ import dataclasses
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin
 from uuid import uuid4
 
@@ -26,14 +26,16 @@ from ..sandbox.errors import FailureKind, SandboxError
 from ..sandbox.events import Answer, AppState, Event
 from ..sandbox.fleet import Fleet
 from ..sandbox.page import PageSession
-from ..sandbox.snapshot import Snapshot
+from ..sandbox.snapshot import DialogInfo, Snapshot, TabInfo
 from ..sandbox.workspace import Workspace
-from .action_targets import resolve_target
-from .actions import Action
+from .action_perform import Hands
+from .actions import GROUPS, Action
 from .apps import get_app
-from .observation import LIMITS_CHARS, cut, render_files
+from .observation_kinds import EXTRA_LIMITS_CHARS, Sights
 from .outcome import StopReason
 from .task import TaskInstance
+
+Record = TypeVar("Record", Event, TabInfo, DialogInfo)
 
 
 class Episode:
@@ -41,6 +43,7 @@ class Episode:
 
     def __init__(self, instance: TaskInstance, *, app: AppInstance, workspace: Workspace, page: PageSession) -> None:
         self.instance = instance
+        self.verbs = instance.task.verbs
         self.tracker = Tracker(instance.milestones)
         self.snapshot = Snapshot(url="", title="")
         self.events: tuple[Event, ...] = ()
@@ -51,9 +54,17 @@ class Episode:
         self._app = app
         self._workspace = workspace
         self._page = page
+        self._hands = Hands(
+            page=page,
+            workspace=workspace,
+            verbs=self.verbs,
+            address=self._real_url,
+            on_command=lambda result: self._pending.append(result.event(self.step)),
+        )
         self._history: list[Event] = []
         self._pending: list[Event] = []
         self._last_reward = StepReward(total=0.0)
+        self._last_sights = Sights()
         self._ledger: LedgerWriter | None = None
         self._clock = time.perf_counter()
         self._shown_origin = f"http://{instance.task.app}.local"
@@ -84,6 +95,7 @@ class Episode:
                 allowed_hosts=[app.host],
                 seed=instance.seed % 2**32,
                 downloads=workspace,
+                dialogs="accept" if episode.verbs.isdisjoint(GROUPS["dialogs"]) else "ask",
             )
             episode._lap("act")
             moment = await episode._look()
@@ -114,36 +126,9 @@ class Episode:
             ActionError: the agent asked for something impossible.
             SandboxError: the machine failed.
         """
-        page, elements = self._page, self.snapshot.elements
-        match action.kind:
-            case "click":
-                element = resolve_target(action.target, elements, verb="click", role=action.role, nth=action.nth)
-                await page.click(element.ref)
-            case "fill":
-                element = resolve_target(action.target, elements, verb="fill", role=action.role, nth=action.nth)
-                await page.fill(element.ref, action.text)
-            case "select":
-                element = resolve_target(action.target, elements, verb="select", role=action.role, nth=action.nth)
-                await page.select(element.ref, action.option)
-            case "press":
-                await page.press(action.keys)
-            case "goto":
-                await page.goto(self._real_url(action.url))
-            case "back":
-                await page.back()
-            case "scroll":
-                await page.scroll(action.direction)
-            case "list_files":
-                return render_files(self._workspace.files()) or "no files"
-            case "read_file":
-                return cut(self._workspace.read_text(action.path), LIMITS_CHARS["last_action_result"]) or "(empty file)"
-            case "write_file":
-                self._workspace.write_text(action.path, action.text)
-            case "done":
-                self._pending.append(Answer(step=self.step, t=time.monotonic(), origin="agent", text=action.text))
-            case "noop":
-                pass
-        return ""
+        if action.kind == "done":
+            self._pending.append(Answer(step=self.step, t=time.monotonic(), origin="agent", text=action.text))
+        return await self._hands.perform(action, self.snapshot.elements)
 
     async def settle(self) -> None:
         """Let the page react to the action.
@@ -191,6 +176,21 @@ class Episode:
         """Return the page as PNG."""
         return await self._page.screenshot()
 
+    async def sights(self, *, screenshot: bool, html: bool, clipboard: bool) -> Sights:
+        """Read what is asked for of the page, besides its snapshot; behind a dialog it stands as it was seen last."""
+        self._clock = time.perf_counter()
+        seen, free = self._last_sights, self.snapshot.dialog is None
+        if screenshot and free:
+            seen = dataclasses.replace(seen, screenshot=await self._page.screenshot())
+        if html and free:
+            source = await self._page.html(EXTRA_LIMITS_CHARS["html"])
+            seen = dataclasses.replace(seen, html=self.masked(source))
+        if clipboard:
+            seen = dataclasses.replace(seen, clipboard=self.masked(self._page.clipboard))
+        self._last_sights = seen
+        self._lap("look")
+        return seen
+
     async def close(self, *, discard: bool = False) -> None:
         """Give everything back. `discard` closes the page for good instead of returning it to the pool."""
         try:
@@ -226,6 +226,8 @@ class Episode:
             elements=view.elements,
             elements_omitted=view.elements_omitted,
             files=self._workspace.files(),
+            tabs=tuple(self._masked_record(tab) for tab in view.tabs),
+            dialog=None if view.dialog is None else self._masked_record(view.dialog),
             app_state=state,
         )
         events = [*self._page.drain_events(self.step), *self._workspace.drain_events(self.step), *self._pending]
@@ -235,7 +237,7 @@ class Episode:
             )
             events.append(AppState(step=self.step, t=time.monotonic(), origin="app", changed=changed))
         self.snapshot = snapshot
-        self.events = tuple(self._masked_event(e) for e in events)
+        self.events = tuple(self._masked_record(e) for e in events)
         self._history += self.events
         self._lap("look")
         return Moment(
@@ -255,13 +257,13 @@ class Episode:
         self._lap("score")
         return reward
 
-    def _masked_event(self, event: Event) -> Event:
+    def _masked_record(self, record: Record) -> Record:
         changed: dict[str, Any] = {}
-        for field in dataclasses.fields(event):
-            value = getattr(event, field.name)
+        for field in dataclasses.fields(record):
+            value = getattr(record, field.name)
             if isinstance(value, str) and (masked := self.masked(value)) != value:
                 changed[field.name] = masked
-        return dataclasses.replace(event, **changed) if changed else event
+        return dataclasses.replace(record, **changed) if changed else record
 
     def _open_ledger(self, path: Path) -> None:
         task = self.instance.task

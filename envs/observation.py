@@ -11,7 +11,7 @@ from typing import Any
 
 from gymnasium import spaces
 
-from ..sandbox.snapshot import Element, FileInfo, Snapshot
+from ..sandbox.snapshot import DialogInfo, Element, FileInfo, Snapshot, TabInfo
 from .spaces import UnicodeText
 
 LIMITS_CHARS: dict[str, int] = {
@@ -59,8 +59,12 @@ _LANDMARKS |= {
     "tree",
 }
 
-Observation = dict[str, str]
-"""Keys: goal, url, title, focused, page, files, last_action, last_action_result, last_action_error."""
+ALWAYS_SHOWN = ("goal", "last_action", "last_action_result", "last_action_error")
+"""Keys of every observation, whatever its kinds."""
+
+Observation = dict[str, Any]
+"""Keys: goal, url, title, focused, page, files, last_action, last_action_result, last_action_error, each a text, unless
+other kinds of observation are asked for: see `observation_kinds`."""
 
 
 def observation_space() -> spaces.Space[Observation]:
@@ -104,17 +108,17 @@ def build_observation(
             "page": render_page(snapshot),
             "files": render_files(snapshot.files),
         }
-    return {key: cut(_encodable(text), LIMITS_CHARS[key]) for key, text in texts.items()}
+    return {key: bounded(text, LIMITS_CHARS[key]) for key, text in texts.items()}
 
 
 def render_page(snapshot: Snapshot) -> str:
     """Render the page's elements, one line each: `[ref] role "name" "value" states`.
 
     Only interactive elements carry their reference. Texts that only repeat what an enclosing or neighbouring element
-    already says are left out.
+    already says are left out. A dialog that waits for its answer comes first.
     """
-    lines: list[str] = []
-    used = 0
+    lines = [] if snapshot.dialog is None else [render_dialog(snapshot.dialog)]
+    used = sum(map(len, lines)) + len(lines)
     shown = _worth_showing(snapshot.elements)
     for position, element in enumerate(shown):
         line = render_element(element)
@@ -147,6 +151,22 @@ def render_element(element: Element) -> str:
     return " ".join(parts)
 
 
+def render_dialog(dialog: DialogInfo) -> str:
+    """Render a dialog that waits for its answer, on one line."""
+    message = _quoted(dialog.message, 2 * _NAME_CHARS)
+    proposed = f" {_quoted(dialog.default_value, _VALUE_CHARS)}" if dialog.dialog_type == "prompt" else ""
+    return f"{dialog.dialog_type} dialog {message}{proposed}: dialog_accept() or dialog_dismiss() answers it"
+
+
+def render_tabs(tabs: Sequence[TabInfo]) -> str:
+    """Render the open tabs, one line each: number, title, address, and which one is shown."""
+    return "\n".join(
+        f"{tab.index} {_quoted(tab.title, _NAME_CHARS)} {cut(_one_line(tab.url), _VALUE_CHARS)}"
+        + (" (shown)" if tab.active else "")
+        for tab in tabs
+    )
+
+
 def render_files(files: Sequence[FileInfo]) -> str:
     """Render the workspace's files, one line each: path and size."""
     limit = LIMITS_CHARS["files"] - 40
@@ -167,6 +187,11 @@ def describe(element: Element) -> str:
 def cut(text: str, limit: int) -> str:
     """Return the text within `limit` characters; a cut text ends in "..."."""
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def bounded(text: str, limit: int) -> str:
+    """Return the text as UTF-8 can encode it, within `limit` characters."""
+    return cut(_encodable(text), limit)
 
 
 def _worth_showing(elements: Sequence[Element]) -> list[Element]:
@@ -203,13 +228,17 @@ def _encodable(text: str) -> str:
 
 
 __all__ = [
+    "ALWAYS_SHOWN",
     "LIMITS_CHARS",
     "Observation",
+    "bounded",
     "build_observation",
     "cut",
     "describe",
     "observation_space",
+    "render_dialog",
     "render_element",
     "render_files",
     "render_page",
+    "render_tabs",
 ]

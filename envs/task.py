@@ -37,6 +37,7 @@ from ..rewards.templates import Style, fill, placeholders
 from ..rewards.tracker import dag_order
 from ..rewards.types import Milestone
 from ..sandbox.errors import TaskError
+from .actions import ACTION_TYPES, DEFAULT_GROUPS, GROUPS, verbs_of
 from .milestone_spec import Identifier, MilestoneSpec
 from .parameters import Parameter
 from .task_file import Document, matching_files, read_documents
@@ -79,6 +80,7 @@ class Task(BaseModel):
         start: path (and query) on the application where the episode starts; values are URL-quoted.
         goal: what the agent is told.
         parameters: what an episode draws from its seed, in this order.
+        actions: what the agent may do: groups of actions, or single ones; see docs/actions.md.
         max_steps: the episode is cut after so many actions.
         max_idle_steps: it is cut earlier after so many actions in a row that changed nothing; None: never.
         milestones: what pays.
@@ -97,6 +99,7 @@ class Task(BaseModel):
     start: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
     goal: str = Field(min_length=1)
     parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
+    actions: tuple[str, ...] = Field(default=DEFAULT_GROUPS, min_length=1)
     max_steps: int = Field(ge=1, le=500)
     max_idle_steps: int | None = Field(default=None, ge=1, le=500)
     milestones: tuple[MilestoneSpec, ...] = Field(min_length=1, max_length=64)
@@ -106,6 +109,8 @@ class Task(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        for i, name in enumerate(self.actions):
+            _known(name, [*GROUPS, *ACTION_TYPES], "a group of actions or of a single action", "actions", i)
         earlier: list[str] = []
         for name, parameter in self.parameters.items():
             for needed in parameter.depends_on():
@@ -158,6 +163,11 @@ class Task(BaseModel):
             sizes[name] = parameter.instance_count(sizes)
             product *= sizes[name]
         return product
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """The actions that the agent may use."""
+        return verbs_of(self.actions)
 
     @property
     def success_ids(self) -> frozenset[str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from milepost.envs.changes import NOTHING, describe_changes
 from milepost.envs.observation import LIMITS_CHARS, build_observation, observation_space, render_page
 from milepost.sandbox.events import Dialog
-from milepost.sandbox.snapshot import Element, FileInfo, Snapshot
+from milepost.sandbox.snapshot import DialogInfo, Element, FileInfo, Snapshot, TabInfo
 
 FORM = Snapshot(
     url="http://expenses.local/new",
@@ -105,3 +105,31 @@ def test_changes_are_told_in_one_line():
     assert describe_changes(FORM, changed(FORM, focused=9)) == 'focus on button "Submit"'
     dialog = Dialog(step=1, t=0.0, origin="browser", dialog_type="alert", message="Expense\nsubmitted", accepted=True)
     assert describe_changes(FORM, with_value(""), [dialog]) == 'dialog said "Expense submitted"; "Name" is now ""'
+
+
+def tabs(*titles: str, shown: int = 1) -> tuple[TabInfo, ...]:
+    return tuple(
+        TabInfo(index=i, url=f"http://x/{title}", title=title, active=i == shown)
+        for i, title in enumerate(titles, start=1)
+    )
+
+
+def test_tabs_that_come_and_go_are_told():
+    one, two, second = (
+        changed(FORM, tabs=tabs("a")), changed(FORM, tabs=tabs("a", "b")), changed(FORM, tabs=tabs("a", "b", shown=2))
+    )  # fmt: skip
+    assert describe_changes(FORM, one) == NOTHING
+    assert describe_changes(one, two) == "1 tab opened"
+    assert describe_changes(one, second) == "1 tab opened; now in tab 2"
+    assert describe_changes(two, second) == "now in tab 2"
+    assert describe_changes(second, one) == "1 tab closed; now in tab 1"
+    assert describe_changes(one, changed(FORM, tabs=tabs("a", "b", "c"))) == "2 tabs opened"
+
+
+def test_a_dialog_that_waits_is_told_once_and_so_is_its_answer():
+    asking = changed(FORM, dialog=DialogInfo(dialog_type="confirm", message="Sure?", default_value=""))
+    assert describe_changes(FORM, asking) == 'dialog asks "Sure?"'
+    assert describe_changes(asking, asking) == NOTHING
+    for accepted, told in ((True, "dialog accepted"), (False, "dialog dismissed")):
+        answered = Dialog(step=2, t=0.0, origin="browser", dialog_type="confirm", message="Sure?", accepted=accepted)
+        assert describe_changes(asking, FORM, [answered]) == told
