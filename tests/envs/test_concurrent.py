@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import gymnasium
 import pytest
 
-from milepost.envs import MilepostEnv, areset_many, astep_many, concurrent as batches, reset_many, step_many
+from milepost.envs import MilepostEnv, areset_many, astep_many, reset_many, step_many
+from milepost.envs import concurrent as batches
 from milepost.envs.concurrent import StepResult
 from milepost.errors import FailureKind, SandboxError, TaskError
 from milepost.sandbox.browser_thread import BrowserThread
@@ -237,7 +238,8 @@ def test_arguments_are_checked_before_anything_is_done(envs: list[MilepostEnv]):
     with pytest.raises(ValueError, match="twice"):
         step_many([envs[0], envs[0]], [FINE, FINE])
     assert rewards(step_many(envs, [FINE] * 3)) == [0.25] * 3
-    assert reset_many([], []) == step_many([], []) == []
+    assert reset_many([], []) == []
+    assert step_many([], []) == []
     with pytest.raises(TaskError, match="came x"):
         reset_many(envs, [1, 2, 3], options={"x": 1})
     assert [info["seed"] for _, info in reset_many(envs, [1, 2, 3], options={"instance_seed": 9})] == [9] * 3
