@@ -74,7 +74,7 @@ def pages_folder():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", scratch, PACKAGE]
-            if subprocess.run(command, check=False).returncode:
+            if subprocess.run(command, capture_output=True, check=False).returncode:
                 raise SystemExit(f"the MiniWoB++ pages cannot be downloaded; `pip download {PACKAGE}` says why")
             with zipfile.ZipFile(next(Path(scratch).glob("miniwob-*.whl"))) as wheel:
                 wheel.extractall(scratch, [n for n in wheel.namelist() if n.startswith("miniwob/html/")])

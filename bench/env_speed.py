@@ -124,7 +124,10 @@ def value_at(result, path):
 
 
 def table_rows(runs):
-    """Return one dict per row: the medians over the repeats, the bar, whether it is met, and ratios to milepost."""
+    """Return one dict per row: the medians over the repeats, the bar, whether it is met, and ratios.
+
+    A ratio above 1 says that milepost is that many times faster or smaller.
+    """
     rows = []
     for label, unit, bar, more_is_better, path in BARS:
         medians = {}
@@ -139,7 +142,7 @@ def table_rows(runs):
                 "bar": bar,
                 "met": None if bar is None else (ours >= bar if more_is_better else ours <= bar),
                 "medians": medians,
-                "times_faster": {
+                "ratios": {
                     name: (ours / value if more_is_better else value / ours)
                     for name, value in medians.items()
                     if value and name != OURS
@@ -155,7 +158,7 @@ def shown(rows, names):
     for row in rows:
         bar = "" if row["bar"] is None else f"{row['bar']:g}"
         verdict = {None: "", True: "pass", False: "FAIL"}[row["met"]]
-        peers = [_cell(row["medians"].get(name), row["times_faster"].get(name)) for name in names[1:]]
+        peers = [_cell(row["medians"].get(name), row["ratios"].get(name)) for name in names[1:]]
         lines.append([f"{row['what']} [{row['unit']}]", bar, f"{row['medians'][OURS]:.1f}", verdict, *peers])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(

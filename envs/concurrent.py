@@ -122,6 +122,20 @@ async def astep_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> lis
     return await arun_calls(_steps(envs, actions))
 
 
+def close_many(envs: Sequence[MilepostEnv]) -> None:
+    """Close every environment, concurrently.
+
+    Raises:
+        PageHungError: one did not close within its reset's deadline.
+    """
+
+    async def close_all() -> None:
+        await asyncio.gather(*(env.aclose() for env in envs))
+
+    if envs:
+        BrowserThread.get().run(close_all(), timeout_s=max(env.reset_deadline_s for env in envs))
+
+
 def run_calls(calls: Sequence[Call], *, at_stake: Iterable[MilepostEnv] = ()) -> list[StepResult]:
     """Run a batch of steps and resets of distinct environments, and block until each has answered or is late.
 
@@ -251,6 +265,7 @@ __all__ = [
     "areset_many",
     "arun_calls",
     "astep_many",
+    "close_many",
     "reset_many",
     "run_calls",
     "step_many",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         ledger_dir: folder for one ledger per episode; None writes none. The attribute may be changed between episodes.
         screenshots: put a PNG of every step's page into `info["screenshot"]`.
         step_timeout_s: deadline of one step, seconds; beyond it the page counts as hung.
-        reset_timeout_s: deadline of one reset, seconds.
+        reset_timeout_s: deadline of one reset, seconds, a second try included.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own declaration)
@@ -60,7 +61,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         ledger_dir: Path | str | None = None,
         screenshots: bool = False,
         step_timeout_s: float = 15.0,
-        reset_timeout_s: float = 30.0,
+        reset_timeout_s: float = 60.0,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise TaskError(f"render_mode is None or 'rgb_array'; came {render_mode!r}")
@@ -103,7 +104,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             The first observation, and its info.
 
         Raises:
-            SandboxError: the machine failed twice in a row.
+            SandboxError: the machine failed twice in a row, or the deadline passed.
             TaskError: an option is unknown.
         """
         return BrowserThread.get().run(
@@ -141,11 +142,8 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         instance_seed = self._draw_seed(seed, options)
         self._instance = self.task.instantiate(instance_seed)
         await self._end_episode()
-        try:
-            episode = await self._open(self._instance)
-        except SandboxError:  # a browser that died between episodes is found dead here; its successor is one try away
-            episode = await self._open(self._instance)
-        self._episode, self._over = episode, False
+        self._episode = episode = await self._open(self._instance)
+        self._over = False
         observation = build_observation(goal=self._instance.goal, snapshot=episode.snapshot)
         info = await self._info(episode, StepReward(total=0.0), None, began)
         return observation, info
@@ -210,8 +208,8 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
 
     @property
     def reset_deadline_s(self) -> float:
-        """The same for `areset`, which may try twice."""
-        return 2 * self._reset_timeout_s + _ANSWER_S
+        """The same for `areset`."""
+        return self._reset_timeout_s + _ANSWER_S
 
     def require_episode(self) -> None:
         """Raise `gymnasium.error.ResetNeeded` unless `step` may be called."""
@@ -249,9 +247,13 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         return int(self.np_random.integers(2**31)) if seed is None else seed
 
     async def _open(self, instance: TaskInstance) -> Episode:
+        opening = partial(Episode.open, instance, env_id=self.task_id, ledger_dir=self.ledger_dir)
         try:
             async with asyncio.timeout(self._reset_timeout_s):
-                return await Episode.open(instance, env_id=self.task_id, ledger_dir=self.ledger_dir)
+                try:
+                    return await opening()
+                except SandboxError:  # a browser that died between episodes is found dead here; the next one is there
+                    return await opening()
         except TimeoutError as error:
             raise PageHungError(f"the reset took longer than its {self._reset_timeout_s:g} s") from error
 

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
 from ..sandbox.errors import TaskError
-from .concurrent import Call, StepResult, arun_calls, run_calls
+from .concurrent import Call, StepResult, arun_calls, close_many, run_calls
 from .env import MilepostEnv
 from .observation import Observation
 from .task import Task
@@ -134,8 +134,7 @@ class MilepostVectorEnv(VectorEnv[VectorObservation, Sequence[str], NDArray[Any]
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close every environment."""
-        for env in self.envs:
-            env.close()
+        close_many(self.envs)
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from milepost.envs import MilepostEnv, MilepostVectorEnv
 from milepost.errors import FailureKind, TaskError
@@ -231,6 +232,30 @@ def test_a_cancelled_step_leaves_every_environment_in_need_of_a_reset():
 
     asyncio.run(play())
     envs.close()
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_gymnasiums_vector_wrappers_take_it(mode: AutoresetMode):
+    inner = MilepostVectorEnv(stubborn_task(), num_envs=2, autoreset_mode=mode)
+    envs = RecordEpisodeStatistics(inner)
+    envs.reset(seed=1)
+    for action in ("noop()", 'click("Fine")', 'click("Fine")', 'click("Fine")'):
+        _, _, terminated, _, infos = envs.step([action, 'done("no")'])
+    assert terminated[0]
+    ended = infos["final_info"] if "episode" not in infos else infos
+    assert ended["episode"]["r"][0] == inner.envs[0].instance.max_reward == 0.75
+    assert ended["episode"]["l"][0] == 4
+    envs.close()
+
+
+def test_closing_hung_pages_takes_as_long_as_one_of_them():
+    envs = MilepostVectorEnv(stubborn_task(), num_envs=3, step_timeout_s=0.5)
+    envs.reset(seed=1)
+    _, _, _, truncated, _ = envs.step(['click("Loop")'] * 3)
+    assert truncated.all()
+    began = time.monotonic()
+    envs.close()
+    assert time.monotonic() - began < 15.0
 
 
 def test_attributes_are_read_and_set_on_every_environment():
