@@ -5,6 +5,7 @@ read: no waiting, no checks, no roles and names, no rewards. What an environment
 """
 
 import asyncio
+import json
 import time
 from importlib.metadata import version
 
@@ -22,6 +23,7 @@ from _measuring import (
 )
 from playwright.async_api import async_playwright
 
+# As a JSON text: Playwright's own encoding of large results would cost more than the walk.
 WALK = """() => {
   const out = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_ELEMENT);
@@ -30,9 +32,13 @@ WALK = """() => {
     const own = [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data.trim()).join(' ');
     out.push([e.tagName, e.id, own, e.value ?? null, box.x, box.y, box.width, box.height]);
   }
-  return out;
+  return JSON.stringify(out);
 }"""
 BEGIN = """seed => { Math.seedrandom(seed); core.EPISODE_MAX_TIME = 1e9; core.startEpisodeReal(); }"""
+
+
+async def read(page):
+    return json.loads(await page.evaluate(WALK))
 
 
 async def centre(page, kind, position):
@@ -45,7 +51,7 @@ async def act(page, operation, spot):
     if operation[0] == "fill":
         await page.evaluate("document.activeElement.select()")
         await page.keyboard.insert_text(operation[3])
-    return await page.evaluate(WALK)
+    return await read(page)
 
 
 async def open_page(browser, url):
@@ -62,11 +68,11 @@ async def run_plan(page, url, name, plan, *, steps, resets, shots=False):
         with loading:
             await page.goto(url)
             await page.evaluate(BEGIN, seed)
-            await page.evaluate(WALK)
+            await read(page)
     for seed in range(resets):
         with restarting:
             await page.evaluate(BEGIN, seed)
-            await page.evaluate(WALK)
+            await read(page)
     while len(stepping.samples_ms) < steps:
         for operation in plan:
             spot = await centre(page, *operation[1:3])

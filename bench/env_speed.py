@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -50,7 +51,8 @@ NOTES = """\
 Steps are the same clicks and fillings for all. milepost's and Playwright's reset loads the page; BrowserGym's starts
 two browsers; Farama's only starts a new problem in the loaded page, so it stands beside the warm page as well.
 BrowserGym and Farama observe a screenshot at every step, and run one environment per process at a time: their
-throughput is that of one, without resets. Farama's steps that end a problem observe nothing and are left out.
+throughput is that of one, without resets. Left out are Farama's steps that end a problem, which observe nothing, and
+BrowserGym's that failed, which mostly waited for 500 ms.
 The memory of a further context is that of a second environment for the peers."""
 
 
@@ -112,7 +114,8 @@ def run_once(python, script, settings):
             process.communicate()
             raise RuntimeError(f"it took longer than {RUN_DEADLINE_S} s") from None
         if process.returncode:
-            raise RuntimeError((said.strip().splitlines() or [f"exit status {process.returncode}"])[-1])
+            errors = [line for line in said.splitlines() if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
+            raise RuntimeError(errors[-1] if errors else f"exit status {process.returncode}")
         return json.loads(result.read_text(encoding="utf-8"))
 
 
