@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -188,6 +190,22 @@ def test_a_cancelled_reset_may_be_followed_by_another_at_any_moment(envs: list[M
         assert [info["success"] for *_, info in stepped] == [True] * 3
 
     asyncio.run(play())
+
+
+def test_an_interrupt_from_the_keyboard_ends_the_wait_at_once(envs: list[MilepostEnv]):
+    reset_many(envs, [1, 2, 3])
+    interrupt = threading.Timer(0.5, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    interrupt.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        step_many(envs, [FINE, LOOP, FINE])
+    assert time.monotonic() - began < 3.0
+    interrupt.join()
+    for env in envs:
+        with pytest.raises(gymnasium.error.ResetNeeded):
+            step_many([env], [FINE])
+    assert [info["failure"] for _, info in reset_many(envs, [1, 2, 3])] == [None] * 3
+    assert rewards(step_many(envs, [FINE] * 3)) == [0.25] * 3
 
 
 def test_several_threads_and_their_loops_share_the_browser():

@@ -234,6 +234,31 @@ def test_a_cancelled_step_leaves_every_environment_in_need_of_a_reset():
     envs.close()
 
 
+def test_cancelled_at_any_moment_of_a_step_and_its_resets_all_need_a_reset():
+    envs = MilepostVectorEnv(stubborn_task(), num_envs=3, autoreset_mode="SameStep")
+
+    async def play() -> int:
+        cancelled = 0
+        for patience_s in (0.0, 0.005, 0.02, 0.05, 0.1, 0.2):
+            await envs.areset(seed=1)
+            stepping = asyncio.create_task(envs.astep(['done("no")', 'click("Fine")', 'done("no")']))
+            await asyncio.sleep(patience_s)
+            if stepping.cancel():
+                cancelled += 1
+                with pytest.raises(asyncio.CancelledError):
+                    await stepping
+                for env in envs.envs:
+                    with pytest.raises(gymnasium.error.ResetNeeded):
+                        env.require_episode()
+        _, infos = await envs.areset(seed=8)
+        assert infos["seed"].tolist() == [8, 9, 10]
+        assert infos["failure"].tolist() == [None] * 3
+        return cancelled
+
+    assert asyncio.run(play()) >= 2
+    envs.close()
+
+
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_gymnasiums_vector_wrappers_take_it(mode: AutoresetMode):
     inner = MilepostVectorEnv(stubborn_task(), num_envs=2, autoreset_mode=mode)
