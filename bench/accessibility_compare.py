@@ -40,19 +40,16 @@ from milepost.sandbox.channel import Channel
 from milepost.sandbox.settle import WORLD
 
 INTERACTIVE = frozenset(
-    "button link textbox searchbox spinbutton slider checkbox radio switch combobox listbox option menuitem "
-    "menuitemcheckbox menuitemradio tab treeitem scrollbar ColorWell Date DateTime InputTime DisclosureTriangle".split()
+    ["button", "link", "textbox", "searchbox", "spinbutton", "slider", "checkbox", "radio", "switch", "combobox", "listbox", "option", "menuitem", "menuitemcheckbox", "menuitemradio", "tab", "treeitem", "scrollbar", "ColorWell", "Date", "DateTime", "InputTime", "DisclosureTriangle"]
 )
-SPEAKING = frozenset("dialog alertdialog progressbar meter row columnheader Iframe".split())
-SPEAKING_IF_NAMED = frozenset("heading image tooltip".split())
-MESSAGES = frozenset("status alert log note timer".split())
+SPEAKING = frozenset(["dialog", "alertdialog", "progressbar", "meter", "row", "columnheader", "Iframe"])
+SPEAKING_IF_NAMED = frozenset(["heading", "image", "tooltip"])
+MESSAGES = frozenset(["status", "alert", "log", "note", "timer"])
 CONTAINERS = frozenset(
-    "group table grid treegrid list DescriptionList tree menu menubar tablist tabpanel radiogroup toolbar navigation "
-    "main banner contentinfo complementary region form search article figure feed application document Canvas "
-    "math".split()
+    ["group", "table", "grid", "treegrid", "list", "DescriptionList", "tree", "menu", "menubar", "tablist", "tabpanel", "radiogroup", "toolbar", "navigation", "main", "banner", "contentinfo", "complementary", "region", "form", "search", "article", "figure", "feed", "application", "document", "Canvas", "math"]
 )
-CELLS = frozenset("cell gridcell columnheader rowheader LayoutTableCell".split())
-UNCOUNTED = frozenset("RootWebArea Video Audio PluginObject EmbeddedObject separator".split())
+CELLS = frozenset(["cell", "gridcell", "columnheader", "rowheader", "LayoutTableCell"])
+UNCOUNTED = frozenset(["RootWebArea", "Video", "Audio", "PluginObject", "EmbeddedObject", "separator"])
 ROLES: dict[str, frozenset[str]] = {
     "button": frozenset({"button", "DisclosureTriangle"}),
     "textbox": frozenset({"textbox", "generic", "paragraph"}),  # the last two: an editable part of the page

@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from milepost.sandbox import fleet_browser, fleet_shard, settle
-from milepost.sandbox import tab_input
+from milepost.sandbox import fleet_browser, fleet_shard, settle, tab_input
 from milepost.sandbox.browser_process import command_line, process_table
 from milepost.sandbox.errors import BrowserCrashedError, PageHungError, SandboxError
 from milepost.sandbox.fleet import Fleet, FleetLimits

@@ -61,7 +61,8 @@ def test_drag_and_drop_of_html(computer):
     it = computer(
         "<div draggable=true role=button aria-label=Card style='width:80px;height:40px' "
         'ondragstart=\'event.dataTransfer.setData("text", "card 7")\'></div>'
-        "<div role=button aria-label=Board style='margin-top:100px;width:200px;height:100px' ondragover='event.preventDefault()' "
+        "<div role=button aria-label=Board style='margin-top:100px;width:200px;height:100px' "
+        "ondragover='event.preventDefault()' "
         "ondrop='document.title=event.dataTransfer.getData(\"text\") + event.isTrusted'></div>"
     )
     it.act("drag", "Card", "Board")
@@ -93,7 +94,8 @@ def test_the_mouse_goes_where_it_is_told(computer):
 
 def test_files_are_uploaded(computer):
     it = computer(
-        "<label>File <input type=file onchange='this.files[0].text().then(t => document.title=this.files[0].name+t)'></label>"
+        "<label>File <input type=file onchange='const file = this.files[0]; "
+        "file.text().then(t => document.title = file.name + t)'></label>"
     )
     it.act("upload", "File", [("a.txt", b"hello")])
     it.settle()
@@ -169,7 +171,7 @@ def test_a_held_dialog_waits_for_its_answer(computer):
     assert (dialog.dialog_type, dialog.message) == ("confirm", "sure?")
     assert [e.name for e in it.look().elements] == ["C", "P"]
     assert it.of(Dialog) == []
-    with pytest.raises(ActionError, match='a dialog is open .confirm "sure\\?".; accept or dismiss it first'):
+    with pytest.raises(ActionError, match=r'a dialog is open .confirm "sure\?".; accept or dismiss it first'):
         it.act("press", "Enter")
     it.act("answer_dialog", False)
     assert (it.look().title, it.look().dialog) == ("false", None)
@@ -190,15 +192,18 @@ def test_a_dialog_that_is_still_open_does_not_outlive_its_episode(computer):
     assert again.look().title == "true"
 
 
-FRAME = "<style>*{margin:0}</style><h3>Inside</h3><button onclick='this.textContent=\"Pressed\"'>Inner</button><input aria-label=Field>"
+FRAME = (
+    "<style>*{margin:0}</style><h3>Inside</h3><button onclick='this.textContent=\"Pressed\"'>Inner</button>"
+    "<input aria-label=Field>"
+)
 
 
 @pytest.mark.parametrize("origin", ["", "other"])
 def test_frames_of_any_origin_are_seen_and_used(computer, origin):
     other = computer("", {"/inner": FRAME})
     source = other.instance.origin + "/inner" if origin else "/inner"
-    it = computer(f"<button>Outer</button><iframe title=Part src='{source}' style='display:block;margin:200px;border:7px solid'></iframe>"
-                  "<p>After</p>", {"/inner": FRAME}, beside=other.instance)  # fmt: skip
+    frame = f"<iframe title=Part src='{source}' style='display:block;margin:200px;border:7px solid'></iframe>"
+    it = computer(f"<button>Outer</button>{frame}<p>After</p>", {"/inner": FRAME}, beside=other.instance)
     names = [e.name for e in it.look().elements]
     assert names == ["Outer", "Part", "Inside", "Inner", "Field", "After"]
     assert it.element("Inner").frame == 1
@@ -221,7 +226,10 @@ def test_an_element_of_a_frame_that_is_covered_is_not_clicked(computer):
 
 
 def test_animation_frames_come_in_the_same_number_and_at_the_pages_time(computer):
-    html = "<script>const seen=[];(function t(ts){seen.push(ts===undefined?-1:ts);document.title=seen.join();requestAnimationFrame(t)})()</script>"
+    html = (
+        "<script>const seen = []; (function t(ts = -1) { seen.push(ts); document.title = seen.join(); "
+        "requestAnimationFrame(t) })()</script>"
+    )
 
     def episode():
         it = computer(html)
