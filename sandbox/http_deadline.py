@@ -19,10 +19,12 @@ class DeadlineProtocol(H11Protocol):
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the first head's time."""
         super().connection_made(transport)
         self._head_timer = self.loop.call_later(HEAD_DEADLINE_S, transport.close)
 
     def data_received(self, data: bytes) -> None:
+        """Stop the time when a request has begun, start it when a head has begun."""
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop()
@@ -30,11 +32,13 @@ class DeadlineProtocol(H11Protocol):
             self._start()
 
     def on_response_complete(self) -> None:
+        """Start the time of a head whose beginning came with the last request."""
         super().on_response_complete()
         if self.conn.trailing_data[0]:  # part of the next request came with the last one
             self._start()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the time."""
         self._stop()
         super().connection_lost(exc)
 
