@@ -62,7 +62,8 @@ LOAD = (
     "fetch(U, {mode: 'no-cors'}).catch(() => 0); new Image().src = U; navigator.sendBeacon(U, 'x');"
     "const put = (t, p) => document.body.append(Object.assign(document.createElement(t), p));"
     "put('script', {src: U}); put('link', {rel: 'stylesheet', href: U}); put('link', {rel: 'preconnect', href: U});"
-    "put('link', {rel: 'prefetch', href: U}); put('iframe', {src: U}); put('style', {textContent: `@import url(${U})`});"
+    "put('link', {rel: 'prefetch', href: U}); put('iframe', {src: U}); put('style', "
+    "{textContent: `@import url(${U})`});"
     "try { new EventSource(U) } catch (e) {} try { new WebSocket(U.replace('http', 'ws')) } catch (e) {}"
     "const w = `fetch('${U}', {mode: 'no-cors'}); importScripts('${U}')`;"
     "new Worker(window.URL.createObjectURL(new Blob([w])))"
@@ -120,7 +121,8 @@ async def _apart(kit: Kit) -> None:
     other = await kit.open("<title>Other</title>")
     url = other.instance.origin + "/hit?"
     it = await kit.open(
-        f"<title>Home</title><a href={url}link>Go</a><iframe src={url}frame></iframe><script>new Image().src = '{url}image';"
+        f"<title>Home</title><a href={url}link>Go</a><iframe src={url}frame></iframe><script>"
+        f"new Image().src = '{url}image';"
         f"fetch('{url}fetch', {{mode: 'no-cors'}}).catch(() => 0)</script>"
     )
     with contextlib.suppress(ActionError):
@@ -153,7 +155,8 @@ async def _clean(kit: Kit) -> None:
 async def _workers(kit: Kit) -> None:
     it = await kit.open(
         "<script>const said = []; const say = x => { said.push(x); document.title = said.sort().join() };"
-        "navigator.serviceWorker.register('/hit?worker').then(r => say(r ? 'worker' : 'no worker'), () => say('no worker'));"
+        "navigator.serviceWorker.register('/hit?worker').then(r => "
+        "say(r ? 'worker' : 'no worker'), () => say('no worker'));"
         "const s = new WebSocket('ws://' + location.host + '/hit?socket');"
         "s.onopen = () => say('socket'); s.onerror = () => say('no socket')</script>"
     )
@@ -183,9 +186,12 @@ async def _devices(kit: Kit) -> None:
 async def _forgery(kit: Kit) -> None:
     it = await kit.open(
         "<form onsubmit='return false'><input aria-label=A><button id=b>Pay</button></form><script>const f = () => {"
-        "b.click(); b.dispatchEvent(new MouseEvent('click', {bubbles: true})); const i = document.querySelector('input');"
-        "i.focus(); document.execCommand('insertText', false, 'x'); i.dispatchEvent(new InputEvent('input', {bubbles: true}));"
-        'document.forms[0].requestSubmit(); window.milepostJournal?.(\'{"kind":"click"}\') }; f(); setTimeout(f, 20)</script>'
+        "b.click(); b.dispatchEvent(new MouseEvent('click', {bubbles: true})); "
+        "const i = document.querySelector('input');"
+        "i.focus(); document.execCommand('insertText', false, 'x'); "
+        "i.dispatchEvent(new InputEvent('input', {bubbles: true}));"
+        'document.forms[0].requestSubmit(); window.milepostJournal?.(\'{"kind":"click"}\') }; '
+        "f(); setTimeout(f, 20)</script>"
     )
     first = [e for e in it.events if isinstance(e, Click | Input | Submit)]
     await it.settle(100)

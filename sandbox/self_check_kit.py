@@ -253,9 +253,9 @@ class Kit:
         computer.events = page.drain_events(0)
         return computer
 
-    def workspace(self, **quotas: int) -> Workspace:
+    def workspace(self, *, quota_bytes: int = 1_000_000, quota_files: int = 1_000) -> Workspace:
         """Make a workspace of its own."""
-        made = Workspace.create(**quotas)
+        made = Workspace.create(quota_bytes=quota_bytes, quota_files=quota_files)
         self._workspaces.append(made)
         return made
 

@@ -143,7 +143,8 @@ async def _date(kit: Kit) -> None:
 @GROUP.check("select chooses by label, and explains what it cannot", "labels are what an agent reads")
 async def _select(kit: Kit) -> None:
     it = await kit.open(
-        "<select aria-label=Size onchange='document.title = this.value'><option value=1>Small<option value=2>Large</select>"
+        "<select "
+        "aria-label=Size onchange='document.title = this.value'><option value=1>Small<option value=2>Large</select>"
     )
     await it.do("select", "Large", on="Size")
     expect(await it.title(), "2", "the value as the page saw it")
@@ -153,7 +154,8 @@ async def _select(kit: Kit) -> None:
 @GROUP.check("keys and chords are pressed", "not everything can be clicked")
 async def _press(kit: Kit) -> None:
     it = await kit.open(
-        "<form onsubmit='document.title = `sent ${q.value}`; return false'><input name=q id=q aria-label=Query value=abc></form>"
+        "<form onsubmit='document.title = `sent ${q.value}`; "
+        "return false'><input name=q id=q aria-label=Query value=abc></form>"
     )
     await it.do("click", on="Query")
     await it.do("press", "Control+A")

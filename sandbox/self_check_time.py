@@ -70,7 +70,8 @@ async def _fetch(kit: Kit) -> None:
 @GROUP.check("performance and dates agree and count whole milliseconds", "finer clocks would differ between runs")
 async def _performance(kit: Kit) -> None:
     it = await kit.open(
-        "<script>document.title = [performance.now() % 1, performance.timeOrigin + performance.now() - Date.now()]</script>"
+        "<script>document.title = [performance.now() % 1, "
+        "performance.timeOrigin + performance.now() - Date.now()]</script>"
     )
     expect(await it.title(), "0,0", "fractions, and the difference of the two clocks")
 

@@ -26,7 +26,9 @@ from .sandbox.errors import EngineError, MilepostError
 if TYPE_CHECKING:
     from .agents.evaluate import EvaluationResult
     from .agents.records import Trajectory
+    from .doctor import Check
     from .envs.task import Task
+    from .sandbox.self_check import SelfCheckReport
 
 _TRAIN_MODULES = {"accelerate", "gguf", "matplotlib", "peft", "safetensors", "tensorboard", "torch", "transformers"}
 _HELP = {"context_settings": {"help_option_names": ["-h", "--help"]}}
@@ -86,7 +88,7 @@ def _root(
 @app.command()
 def doctor(
     *,
-    deep: Annotated[bool, typer.Option(help="Also launch the browser and open a page.")] = False,
+    deep: Annotated[bool, typer.Option(help="Also launch the browser and try the sandbox's behaviours in it.")] = False,
     runs: Annotated[Path, typer.Option(help="Folder that runs will be written to.")] = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -94,11 +96,18 @@ def doctor(
     from .doctor import examine
 
     checks = examine(deep=deep, runs=runs)
+    report = None
+    if deep and all(check.status == "ok" for check in checks if check.name.startswith("chromium")):
+        sandbox, report = _examine_sandbox()
+        checks.append(sandbox)
     ready = all(check.status != "missing" for check in checks)
     if as_json:
-        _print_json({"ready": ready, "checks": [asdict(check) for check in checks]})
+        document = {"ready": ready, "checks": [asdict(check) for check in checks]}
+        _print_json(document if report is None else {**document, "self_check": report.to_json()})
     else:
         console = _stdout()
+        if report is not None:
+            _show_self_check(report, console)
         colours = {"ok": "green", "warning": "yellow", "missing": "red"}
         for check in checks:
             console.print(
@@ -111,6 +120,31 @@ def doctor(
         console.print("Ready: milepost train grpo CONFIG.yaml" if ready else "Mend what is missing, then try again.")
     if not ready:
         raise typer.Exit(1)
+
+
+def _examine_sandbox() -> tuple[Check, SelfCheckReport]:
+    from .doctor import examine_sandbox
+
+    with _stderr().status("trying the sandbox") as status:
+        return examine_sandbox(
+            lambda result, done, total: status.update(f"trying the sandbox: {done}/{total}, {escape(result.name)}")
+        )
+
+
+def _show_self_check(report: SelfCheckReport, console: Console) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("sandbox check")
+    table.add_column("", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    colours = {"passed": "green", "skipped": "yellow", "failed": "red"}
+    for result in report.results:
+        name = escape(result.name)
+        if result.status == "failed":  # why it matters is worth its line where it does not hold
+            name += f"\n[dim]{escape(result.reason)}[/dim]"
+        if result.detail:
+            name += f"\n[dim]{escape(result.detail)}[/dim]"
+        table.add_row(name, f"[{colours[result.status]}]{result.status}[/]", f"{result.seconds:.1f}")
+    console.print(table)
 
 
 @tasks_app.command("list")

@@ -8,14 +8,17 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .agents.models import DEFAULT_MODEL, cache_root, resolve_model
 from .sandbox.errors import EngineError, SandboxError
+
+if TYPE_CHECKING:
+    from .sandbox.self_check import CheckResult, SelfCheckReport
 
 Status = Literal["ok", "missing", "warning"]
 
@@ -44,7 +47,7 @@ def examine(*, deep: bool = False, runs: Path = Path("runs")) -> list[Check]:
     """Looks at everything that training needs on this machine.
 
     Args:
-        deep: also launch the browser and open a page in it (a second or two).
+        deep: also launch the browser and open a page in it (a second or two). `examine_sandbox` goes on from there.
         runs: the folder that runs are to be written to; need not exist yet.
 
     Returns:
@@ -60,6 +63,29 @@ def examine(*, deep: bool = False, runs: Path = Path("runs")) -> list[Check]:
         _memory(),
         _writable(runs),
     ]
+
+
+def examine_sandbox(
+    on_result: Callable[[CheckResult, int, int], None] | None = None,
+) -> tuple[Check, SelfCheckReport]:
+    """Runs the sandbox's self-check: its many behaviours tried on real pages, up to a minute.
+
+    Args:
+        on_result: called after each of them with its result, how many are done, and how many there are.
+
+    Returns:
+        What came of it in one line, and the whole report.
+    """
+    from .sandbox.self_check import run_self_check
+
+    report = run_self_check(on_result=on_result)
+    counts = ", ".join(f"{report.count(status)} {status}" for status in ("passed", "failed", "skipped"))
+    found = f"{counts} in {report.seconds:.0f} s"
+    if report.ok:
+        return Check(name="sandbox", status="ok", found=found), report
+    names = "; ".join(result.name for result in report.failed)
+    cure = f"another Chromium (see MILEPOST_CHROMIUM) or a quieter machine may do better; failed: {names}"
+    return Check(name="sandbox", status="missing", found=found, cure=cure), report
 
 
 def _python() -> Check:
@@ -172,4 +198,4 @@ def _writable(runs: Path) -> Check:
     return Check(name="run folder", status="ok", found=f"{runs.absolute()} can be written")
 
 
-__all__ = ["Check", "Status", "examine"]
+__all__ = ["Check", "Status", "examine", "examine_sandbox"]

@@ -19,6 +19,12 @@ def test_a_ready_machine_is_ready(milepost: Run):
     assert answer.code == 0
     assert all(check["cure"] == "" for check in document["checks"] if check["status"] == "ok")
     assert by_name(document)["chromium starts"]["status"] == "ok"
+    checks = document["self_check"]["checks"]
+    assert len(checks) >= 50
+    assert len({check["name"] for check in checks}) == len(checks)
+    assert [check for check in checks if check["status"] == "failed"] == []
+    assert sum(check["status"] == "passed" for check in checks) >= 50
+    assert by_name(document)["sandbox"]["status"] == "ok"
 
 
 def test_packages_are_listed_with_versions(milepost: Run):
@@ -52,6 +58,7 @@ def test_browser_that_does_not_start_is_found_out_by_deep(milepost: Run, tmp_pat
     answer = milepost("doctor", "--deep", "--json", MILEPOST_CHROMIUM=str(broken))
     assert answer.code == 1
     assert by_name(answer.document())["chromium starts"]["status"] == "missing"
+    assert "self_check" not in answer.document()  # seventy times the same failure would tell nothing
 
 
 def test_unwritable_run_folder_names_its_cure(milepost: Run, tmp_path: Path):

@@ -135,7 +135,8 @@ def test_another_episode_s_address_is_of_no_use_even_when_known(hostile):
     o = other.instance.origin
     it = hostile(
         f"<title>Home</title><p id=out></p><script>onload = async () => {{ const said = [];"
-        f"for (const how of [{{}}, {{mode: 'no-cors'}}, {{credentials: 'include'}}, {{method: 'POST', mode: 'no-cors'}}])"
+        f"for (const how of [{{}}, {{mode: 'no-cors'}}, {{credentials: 'include'}}, "
+        f"{{method: 'POST', mode: 'no-cors'}}])"
         f"said.push(await fetch('{o}/hit/x', how).then(r => r.type, e => e.name));"
         f"new Image().src = '{o}/hit/y'; navigator.sendBeacon('{o}/hit/z', 'x');"
         f"document.title = said.join() }}</script><iframe src='{o}/hit/frame'></iframe>"

@@ -42,7 +42,8 @@ WAYS = {
         "{httpEquiv: `refresh`, content: `0;url=URL`}))'>Go</button>"
     ),
     "frame": (
-        "<button onclick='document.body.append(Object.assign(document.createElement(`iframe`), {src: `URL`}))'>Go</button>"
+        "<button "
+        "onclick='document.body.append(Object.assign(document.createElement(`iframe`), {src: `URL`}))'>Go</button>"
     ),
     "redirect": "<a href='/redirect?to=URL'>Go</a>",
     "redirected form": "<form action='/redirect?to=URL&status=307' method=post><button>Go</button></form>",
