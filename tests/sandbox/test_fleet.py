@@ -186,18 +186,6 @@ def test_a_page_that_loops_when_its_episode_is_over_is_closed(make_fleet, monkey
     assert title(own.page("<title>Next</title>")) == "Next"
 
 
-def test_a_looping_worker_ends_with_its_episode(make_fleet):
-    own = make_fleet()
-    own.page()
-    pid = own.browsers[0].pid
-    loop = "const w = new Worker(URL.createObjectURL(new Blob([`onmessage = () => { for (;;); }`])))"
-    page = own.page(f"<title>T</title><script>{loop}</script><button onclick='w.postMessage(0)'>Loop</button>")
-    run(page.click(run(page.look()).elements[0].ref))
-    assert eventually(lambda: busy(pid)), "the worker runs"
-    own.release(page)
-    assert eventually(lambda: not busy(pid))
-
-
 def test_a_killed_driver_costs_its_episodes_and_is_replaced(make_fleet):
     own = make_fleet()
     page = own.page()
@@ -292,11 +280,19 @@ def test_closing_does_not_wait_for_what_hangs(make_fleet):
     assert not members(hung)
 
 
-def test_the_shared_fleet_is_one():
+def test_the_shared_fleet_is_one_and_its_limits_can_be_set_before_it_is_made(monkeypatch):
+    monkeypatch.setattr(Fleet, "_shared", None)
+    monkeypatch.setattr(Fleet, "_shared_limits", FleetLimits())
+    limits = FleetLimits(contexts_per_browser=3)
+    Fleet.configure(limits)
+
     async def shared():
         return Fleet.shared()
 
-    assert run(shared()) is run(shared())
+    fleet = run(shared())
+    assert fleet is run(shared())
+    assert fleet.limits == limits
+    run(fleet.close())
 
 
 def until_it_fails(page):
