@@ -211,14 +211,15 @@ async def _pointer(kit: Kit) -> None:
     expect(await it.title(), "clicked", "the title after a click elsewhere")
 
 
-@GROUP.check("popups open no window", "pages nobody looks at would run on")
+@GROUP.check("a storm of popups is bounded", "pages nobody looks at would run on")
 async def _popups(kit: Kit) -> None:
     it = await kit.open(
         "<title>Home</title><button onclick='for (let i = 0; i < 20; i++) window.open(`/hit?` + i)'>Open</button>"
     )
-    await it.do("click", on="Open")
+    with contextlib.suppress(ActionError):  # too many tabs are refused in words
+        await it.do("click", on="Open")
     hits = (await it.state())["hits"]
-    require(len(hits) <= 1, f"{len(hits)} of 20 popups were loaded")
+    require(len(hits) <= 10, f"{len(hits)} of 20 popups were loaded")
 
 
 @GROUP.check("a thousand alerts end", "each of them stops the page", deadline_s=HANG_DEADLINE_S)

@@ -198,7 +198,7 @@ async def _download(kit: Kit) -> None:
 async def _blob(kit: Kit) -> None:
     it = await kit.open(
         "<button onclick='const a = document.createElement(`a`); a.download = `../made.csv`;"
-        "a.href = window.URL.createObjectURL(new Blob([`x`])); a.click()'>Make</button>"
+        "a.href = window.URL.createObjectURL(new Blob([`x`])); document.body.append(a); a.click()'>Make</button>"
     )
     await it.do("click", on="Make")
     files = it.workspace.files()

@@ -59,7 +59,8 @@ def test_a_thousand_downloads_at_once_fill_nothing(hostile):
 def test_a_huge_download_is_refused_in_words(hostile):
     it = hostile(
         "<title>Home</title><button onclick='const a = document.createElement(`a`); a.download = `big`;"
-        "a.href = window.URL.createObjectURL(new Blob([new Uint8Array(5e6)])); a.click()'>Go</button>",
+        "a.href = window.URL.createObjectURL(new Blob([new Uint8Array(5e6)])); "
+        "document.body.append(a); a.click()'>Go</button>",
         quota_bytes=1_000_000,
     )
     with pytest.raises(ActionError, match="quota of 1000000 bytes"):
@@ -84,7 +85,8 @@ def test_an_archive_is_a_file_and_stays_one(hostile):
     numbers = ",".join(map(str, packed.getvalue()))
     it = hostile(
         "<title>Home</title><button onclick='const a = document.createElement(`a`); a.download = `a.zip`;"
-        f"a.href = window.URL.createObjectURL(new Blob([new Uint8Array([{numbers}])])); a.click()'>Go</button>",
+        f"a.href = window.URL.createObjectURL(new Blob([new Uint8Array([{numbers}])])); "
+        f"document.body.append(a); a.click()'>Go</button>",
         quota_bytes=1_000_000,
     )
     it.act("click", "Go")

@@ -57,9 +57,6 @@ onload = async () => {
 """
 
 
-CLIPBOARD = "Chromium has one clipboard for all its pages: page.py must keep one per episode and press no paste through"
-
-
 def leave(it):
     it.act("click", "Leave")
     for _ in range(3):
@@ -100,7 +97,6 @@ def test_two_episodes_at_once_do_not_hear_each_other(hostile):
     assert first.script("document.cookie").count("=") >= 1  # it did leave something
 
 
-@pytest.mark.xfail(strict=True, reason=CLIPBOARD)
 def test_what_one_episode_copied_another_cannot_paste(hostile):
     first = hostile("<input aria-label=Source value=secret>")
     second = hostile("<input aria-label=Sink>")
@@ -112,7 +108,6 @@ def test_what_one_episode_copied_another_cannot_paste(hostile):
     assert "secret" not in (second.element("Sink").value or "")
 
 
-@pytest.mark.xfail(strict=True, reason=CLIPBOARD)
 def test_a_script_s_copy_is_not_pasted_elsewhere(hostile):
     first = hostile(
         "<input aria-label=Source value=secret><button onclick='document.querySelector(`input`).select();"

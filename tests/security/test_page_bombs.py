@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from milepost.sandbox import page as page_module
-from milepost.sandbox import settle as settle_module
+from milepost.sandbox import settle, tab_input
 from milepost.sandbox.errors import ActionError, SandboxError
 
 pytestmark = pytest.mark.browser
@@ -48,8 +47,8 @@ DEADLINE_S = 45.0  # of the machine's worst day; alone, the slowest takes five
 @pytest.fixture(scope="module", autouse=True)
 def short_deadlines():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page_module, "INPUT_DEADLINE_S", 2.0)
-        patch.setattr(settle_module, "LOAD_DEADLINE_S", 3.0)
+        patch.setattr(tab_input, "INPUT_DEADLINE_S", 2.0)
+        patch.setattr(settle, "LOAD_DEADLINE_S", 3.0)
         yield
 
 
