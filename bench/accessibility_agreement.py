@@ -1,6 +1,6 @@
 """How far the tree that a look reports agrees with Chromium's own accessibility tree, in roles and in names.
 
-    python bench/accessibility_agreement.py [--miniwob FOLDER] [--sets hard apps miniwob] [--json OUT] [--show 40]
+    python -m bench.accessibility_agreement [--miniwob FOLDER] [--sets hard apps miniwob] [--json OUT] [--show 40]
 
 Three sets of pages: `hard` (tests/sandbox/pages), `apps` (the bundled applications, along each task's oracle), and
 `miniwob` (every MiniWoB++ page, started; from the `miniwob` package, or from FOLDER, which holds `miniwob/` and
@@ -25,11 +25,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-if __package__:
-    from .accessibility_compare import Agreement, compare
-else:  # run as a script
-    from accessibility_compare import Agreement, compare
-
+from bench.accessibility_compare import Agreement, compare
 from milepost.envs.env import MilepostEnv
 from milepost.envs.registration import register_bundled_tasks, task_for
 from milepost.sandbox.app_server import App, AppServer
@@ -183,7 +179,8 @@ def main() -> int:
         shares = " ".join(f"{100 * rate:7.2f}%" for rate in rates.values())
         print(f"{name:8} {count:6} {found.nodes:7} {shares}", flush=True)
         for each in found.differences[: options.show]:
-            print(f"    {each.kind:8} {each.node}\n{'':13}ours {each.ours or 'nothing'}; Chromium {each.theirs or 'nothing'}")
+            print(f"    {each.kind:8} {each.node}")
+            print(f"{'':13}ours {each.ours or 'nothing'}; Chromium {each.theirs or 'nothing'}")
         results[name] = {
             "pages": count,
             "nodes": found.nodes,

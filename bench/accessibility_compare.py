@@ -37,19 +37,72 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from milepost.sandbox.channel import Channel
-from milepost.sandbox.settle import WORLD
+from milepost.sandbox.page_frames import WORLD
 
 INTERACTIVE = frozenset(
-    ["button", "link", "textbox", "searchbox", "spinbutton", "slider", "checkbox", "radio", "switch", "combobox", "listbox", "option", "menuitem", "menuitemcheckbox", "menuitemradio", "tab", "treeitem", "scrollbar", "ColorWell", "Date", "DateTime", "InputTime", "DisclosureTriangle"]
+    {
+        "button",
+        "link",
+        "textbox",
+        "searchbox",
+        "spinbutton",
+        "slider",
+        "checkbox",
+        "radio",
+        "switch",
+        "combobox",
+        "listbox",
+        "option",
+        "menuitem",
+        "menuitemcheckbox",
+        "menuitemradio",
+        "tab",
+        "treeitem",
+        "scrollbar",
+        "ColorWell",
+        "Date",
+        "DateTime",
+        "InputTime",
+        "DisclosureTriangle",
+    }
 )
-SPEAKING = frozenset(["dialog", "alertdialog", "progressbar", "meter", "row", "columnheader", "Iframe"])
-SPEAKING_IF_NAMED = frozenset(["heading", "image", "tooltip"])
-MESSAGES = frozenset(["status", "alert", "log", "note", "timer"])
+SPEAKING = frozenset({"dialog", "alertdialog", "progressbar", "meter", "row", "columnheader", "Iframe"})
+SPEAKING_IF_NAMED = frozenset({"heading", "image", "tooltip"})
+MESSAGES = frozenset({"status", "alert", "log", "note", "timer"})
 CONTAINERS = frozenset(
-    ["group", "table", "grid", "treegrid", "list", "DescriptionList", "tree", "menu", "menubar", "tablist", "tabpanel", "radiogroup", "toolbar", "navigation", "main", "banner", "contentinfo", "complementary", "region", "form", "search", "article", "figure", "feed", "application", "document", "Canvas", "math"]
+    {
+        "group",
+        "table",
+        "grid",
+        "treegrid",
+        "list",
+        "DescriptionList",
+        "tree",
+        "menu",
+        "menubar",
+        "tablist",
+        "tabpanel",
+        "radiogroup",
+        "toolbar",
+        "navigation",
+        "main",
+        "banner",
+        "contentinfo",
+        "complementary",
+        "region",
+        "form",
+        "search",
+        "article",
+        "figure",
+        "feed",
+        "application",
+        "document",
+        "Canvas",
+        "math",
+    }
 )
-CELLS = frozenset(["cell", "gridcell", "columnheader", "rowheader", "LayoutTableCell"])
-UNCOUNTED = frozenset(["RootWebArea", "Video", "Audio", "PluginObject", "EmbeddedObject", "separator"])
+CELLS = frozenset({"cell", "gridcell", "columnheader", "rowheader", "LayoutTableCell"})
+UNCOUNTED = frozenset({"RootWebArea", "Video", "Audio", "PluginObject", "EmbeddedObject", "separator"})
 ROLES: dict[str, frozenset[str]] = {
     "button": frozenset({"button", "DisclosureTriangle"}),
     "textbox": frozenset({"textbox", "generic", "paragraph"}),  # the last two: an editable part of the page
@@ -71,7 +124,17 @@ ROLES: dict[str, frozenset[str]] = {
 }
 """Our role -> Chromium's; roles that are not here are called the same."""
 SAYING_WHAT_THEY_HOLD = frozenset({"button", "link", "option", "tab", "menuitem", "menuitemcheckbox", "menuitemradio"})
-SAYING_WHAT_THEY_HOLD |= {"switch", "checkbox", "radio", "tooltip", "img", "combobox", "textbox", "progressbar", "meter"}
+SAYING_WHAT_THEY_HOLD |= {
+    "switch",
+    "checkbox",
+    "radio",
+    "tooltip",
+    "img",
+    "combobox",
+    "textbox",
+    "progressbar",
+    "meter",
+}
 SAYING_WHAT_THEY_HOLD |= {"clickable", "slider", "spinbutton", "searchbox"}
 STATES = ("checked", "disabled", "expanded", "mixed", "pressed", "readonly", "selected")
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff\ue000-\uf8ff]")
@@ -129,7 +192,6 @@ class Agreement:
     def name_rate(self) -> float:
         """Share of counted nodes that both trees have, with the same name."""
         return self.rate("missing", "extra", "name")
-
 
     @property
     def text_rate(self) -> float:
@@ -236,7 +298,9 @@ async def _compare_frame(channel: Channel, frame_id: str, written: dict[int, str
     context = world["executionContextId"]
 
     async def evaluate(expression: str, by_value: bool) -> dict[str, Any]:
-        answer = await channel.send("Runtime.evaluate", expression=expression, contextId=context, returnByValue=by_value)
+        answer = await channel.send(
+            "Runtime.evaluate", expression=expression, contextId=context, returnByValue=by_value
+        )
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return dict(answer["result"])
@@ -251,7 +315,12 @@ async def _compare_frame(channel: Channel, frame_id: str, written: dict[int, str
         found.nodes += 1
         found.differences += _differences(row, tree, tree.by_node.get(node_id), written.get(node_id, "?"))
     for node_id, node in tree.by_node.items():
-        if node_id in own and node_id not in ours and _counts(tree, node, written[node_id]) and not _covered(tree, node, ours):
+        if (
+            node_id in own
+            and node_id not in ours
+            and _counts(tree, node, written[node_id])
+            and not _covered(tree, node, ours)
+        ):
             found.nodes += 1
             theirs = f"{value(node, 'role')} {value(node, 'name')!r}"
             found.differences.append(Difference(kind="missing", ours="", theirs=theirs, node=written[node_id]))

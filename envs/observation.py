@@ -34,30 +34,9 @@ _PLAIN_TEXT_ROLES = frozenset({"text", "paragraph"})
 _LANDMARKS = frozenset(
     {"article", "banner", "complementary", "contentinfo", "document", "form", "generic", "group", "list"}
 )
-_LANDMARKS |= {
-    "main",
-    "navigation",
-    "none",
-    "presentation",
-    "region",
-    "rowgroup",
-    "search",
-    "table",
-    "grid",
-    "treegrid",
-}
-_LANDMARKS |= {
-    "application",
-    "feed",
-    "figure",
-    "menu",
-    "menubar",
-    "radiogroup",
-    "tablist",
-    "tabpanel",
-    "toolbar",
-    "tree",
-}
+_LANDMARKS |= {"main", "navigation", "none", "presentation", "region", "rowgroup", "search", "table", "tree"}
+_LANDMARKS |= {"application", "feed", "figure", "grid", "menu", "menubar", "radiogroup", "tablist", "tabpanel"}
+_LANDMARKS |= {"toolbar", "treegrid"}
 
 ALWAYS_SHOWN = ("goal", "last_action", "last_action_result", "last_action_error")
 """Keys of every observation, whatever its kinds."""

@@ -137,6 +137,14 @@ const within = (node, ancestor) => {
   for (let n = node; n; n = composedParent(n)) if (n === ancestor) return true;
   return false;
 };
+// Asking the browser costs time for every ancestor; what a drawn element of HTML holds is drawn unless its style says not.
+const DRAWS_OTHERWISE = new Set(["CANVAS", "VIDEO", "AUDIO", "OBJECT", "IFRAME", "SELECT", "DETAILS", "METER", "PROGRESS"]);
+const isDrawnWithParent = (el) => {
+  const parent = parentOf(el);
+  const facts = cached.facts.get(parent);
+  return facts !== undefined && facts.drawn && isHtml(el) && isHtml(parent) && shadowOf(parent) === null
+    && !DRAWS_OTHERWISE.has(tagOf(parent)) && !sheetFacts(el).skips;
+};
 // shown: drawn and visible. drawn: it may hold something visible. inline, boxless: how its text joins its neighbours'.
 const factsOf = (el) => {
   let facts = cached.facts.get(el);
@@ -144,7 +152,7 @@ const factsOf = (el) => {
   const style = getComputedStyle(el);
   const display = style.display;
   const boxless = display === "contents";
-  const drawn = boxless || (display === "none" ? tagOf(el) === "AREA" && isMapped(el) : hasBox(el));
+  const drawn = boxless || (display === "none" ? tagOf(el) === "AREA" && isMapped(el) : isDrawnWithParent(el) || hasBox(el));
   facts = { style, display, boxless, drawn, shown: drawn && style.visibility === "visible" };
   cached.facts.set(el, facts);
   return facts;

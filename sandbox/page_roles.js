@@ -69,7 +69,7 @@ const canFocus = (el) => {
   }
 };
 const isEditingHost = (el) => {
-  if (!isHtml(el) || !isEditable(el)) return false;
+  if (!hasAttr(el, "contenteditable") || !isHtml(el) || !isEditable(el)) return false;
   const parent = parentOf(el);
   return !(isElement(parent) && isHtml(parent) && isEditable(parent));
 };

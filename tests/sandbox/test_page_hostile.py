@@ -13,15 +13,20 @@ CLOBBERED = (Path(__file__).parent / "pages" / "clobbered.html").read_text(encod
 
 TAMPERING = """<script>
   const fail = () => { window.noticed = (window.noticed || 0) + 1; throw new Error("seen") };
-  const owners = [Node, Element, HTMLElement, HTMLInputElement, Document, ShadowRoot, CharacterData, Range, CSSStyleDeclaration];
-  for (const owner of owners) for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(owner.prototype))) {
+  const owners = [Node, Element, HTMLElement, HTMLInputElement, Document, ShadowRoot, CharacterData, Range,
+    CSSStyleDeclaration];
+  const all = owners.flatMap(({ prototype }) => Object.entries(Object.getOwnPropertyDescriptors(prototype))
+    .map(([name, property]) => [prototype, name, property]));
+  const redefine = Object.defineProperty;
+  for (const [prototype, name, property] of all) {
     if (name === "constructor" || !property.configurable) continue;
-    Object.defineProperty(owner.prototype, name, "value" in property ? { ...property, value: fail } : { ...property, get: fail });
+    redefine(prototype, name, { ...property, ["value" in property ? "value" : "get"]: fail });
   }
   window.getComputedStyle = fail;
   JSON.stringify = fail;
   Function.prototype.call = fail;
-  Map.prototype.get = Map.prototype.set = Set.prototype.has = WeakMap.prototype.get = Array.prototype.push = String.prototype.replace = fail;
+  Map.prototype.get = Map.prototype.set = Set.prototype.has = WeakMap.prototype.get = Array.prototype.push = fail;
+  String.prototype.replace = String.prototype.trim = fail;
   Array.prototype[Symbol.iterator] = fail;
   Object.prototype.get = fail;
 </script>"""
@@ -50,8 +55,8 @@ def test_a_page_that_has_replaced_every_function_is_not_asked(computer):
 def test_custom_elements_with_traps_for_properties_spring_none(computer):
     html = """<trap-box tabindex=0>Trap <b>box</b></trap-box><script>
       class Trap extends HTMLElement {}
-      for (const name of ["tagName", "children", "childNodes", "firstChild", "getAttribute", "shadowRoot", "hidden", "labels",
-        "getBoundingClientRect", "checkVisibility", "textContent", "nodeType"])
+      for (const name of ["tagName", "children", "childNodes", "firstChild", "getAttribute", "shadowRoot", "hidden",
+        "labels", "getBoundingClientRect", "checkVisibility", "textContent", "nodeType"])
         Object.defineProperty(Trap.prototype, name, { get() { window.sprung = name; throw new Error(name) } });
       customElements.define("trap-box", Trap);
       const box = document.querySelector("trap-box");
@@ -82,7 +87,10 @@ def test_a_form_whose_fields_are_named_like_its_properties(computer):
 def test_a_page_nested_without_end_is_read_to_its_bottom(computer):
     # Chromium's own layout does not survive some 3 000 nested blocks; inline elements may be nested deeper.
     html = """<button id=named></button><div id=blocks></div><p id=inlines></p><script>
-      const nest = (at, tag, depth) => { for (let i = 0; i < depth; i++) at = at.appendChild(document.createElement(tag)); return at };
+      const nest = (at, tag, depth) => {
+        for (let i = 0; i < depth; i++) at = at.appendChild(document.createElement(tag));
+        return at;
+      };
       nest(blocks, "div", 1500).innerHTML = "<button>Beneath blocks</button> and text";
       nest(inlines, "span", 5000).innerHTML = "<button>Bottom</button>";
       named.append("Shallow "); nest(named, "b", 1000).append("deep");
@@ -127,8 +135,9 @@ def test_texts_and_names_of_a_million_characters_are_cut(computer):
 
 def test_selectors_and_ids_that_break_queries(computer):
     html = """<input id='a"]b' aria-label=one><label for='a"]b'>two</label><div id='x y' role=option>stray</div>
-      <map name='m"]'><area href=/ alt=Area coords=0,0,1e999,9></map><img usemap='#m"]' alt=Map width=9 height=9 src='data:,'>
-      <style>.a:nope, .b::before { content: 'x' } .c:hover::after { content: 'y'; cursor: pointer }</style><button class=b>z</button>"""
+      <map name='m"]'><area href=/ alt=Area coords=0,0,1e999,9></map>
+      <img usemap='#m"]' alt=Map width=9 height=9 src='data:,'><button class=b>z</button>
+      <style>.a:nope, .b::before { content: 'x' } .c:hover::after { content: 'y'; cursor: pointer }</style>"""
     assert ("button", "z") in names(computer, html)
     assert ("textbox", "one") in names(computer, html)
 
@@ -138,7 +147,8 @@ def test_the_page_finds_no_trace(computer):
     it.act("click", "Go")
     ask(it, "milepostPage.html(500) + milepostPage.selection() + milepostPage.checked(1)")
     found = it.script(
-        "JSON.stringify([Object.getOwnPropertyNames(window).length - window.before - 1, typeof milepostPage, typeof milepostJournal,"
-        "document.documentElement.outerHTML.includes('milepost'), document.querySelector('button').attributes.length])"
+        "JSON.stringify([Object.getOwnPropertyNames(window).length - window.before - 1,"
+        "typeof milepostPage, typeof milepostJournal, document.documentElement.outerHTML.includes('milepost'),"
+        "document.querySelector('button').attributes.length])"
     )
     assert json.loads(found) == [0, "undefined", "undefined", False, 0]

@@ -12,9 +12,12 @@ def ask(it, expression):
 
 def test_html_holds_what_is_drawn_and_nothing_else(computer):
     it = computer(
-        """<main class=card style="color:red" data-id=7 onclick="x()"><h1>Title &amp; more</h1><!-- note --><script>1</script><style>p{}</style>
-        <p hidden>no</p><p style="display:none">no</p><p style="visibility:hidden">no</p><a href="/x" data-track=1 ping=/p>Link</a>
-        <svg viewBox="0 0 9 9" class=icon><path d="M0 0L9 9"/><text>drawn</text></svg><img alt=Picture src="data:image/png;base64,%s">
+        """<main class=card style="color:red" data-id=7 onclick="x()">
+        <h1>Title &amp; more</h1><!-- note --><script>1</script><style>p{}</style>
+        <p hidden>no</p><p style="display:none">no</p><p style="visibility:hidden">no</p>
+        <a href="/x" data-track=1 ping=/p>Link</a>
+        <svg viewBox="0 0 9 9" class=icon><path d="M0 0L9 9"/><text>drawn</text></svg>
+        <img alt=Picture src="data:image/png;base64,%s">
         <input value=old id=f><input type=password value=secret><input type=checkbox><textarea>was</textarea>
         <select><option>one<option selected>two</select><br></main>"""
         % ("A" * 500)
@@ -23,9 +26,10 @@ def test_html_holds_what_is_drawn_and_nothing_else(computer):
     html = ask(it, "html(5000)")
     assert "".join(html.split("\n")) == html
     for part in (
-        '<main class="card">', "<h1>Title &amp; more</h1>", '<a href="/x">Link</a>', '<svg class="icon"><text>drawn</text></svg>',
+        '<main class="card">', "<h1>Title &amp; more</h1>", '<a href="/x">Link</a>', "</main>",
+        '<svg class="icon"><text>drawn</text></svg>',
         '<input value="new" id="f">', '<input type="password" value="••••••">', '<input type="checkbox" checked>',
-        "<textarea>was</textarea>", "<select><option>one</option><option selected>two</option></select><br>", "</main>",
+        "<textarea>was</textarea>", "<select><option>one</option><option selected>two</option></select><br>",
     ):  # fmt: skip
         assert part in html
     for part in ("note", "script", "style", "no<", "data-", "onclick", "path", "secret", "old", "ping", "A" * 101):
@@ -59,7 +63,9 @@ def test_html_of_a_short_page_says_nothing_of_more(computer):
 
 
 def test_selection(computer):
-    it = computer("<p id=p>Some text to take</p><textarea id=t>in a field</textarea><input type=password id=w value=secret>")
+    it = computer(
+        "<p id=p>Some text to take</p><textarea id=t>in a field</textarea><input type=password id=w value=secret>"
+    )
     assert ask(it, "selection()") == ""
     it.script("getSelection().setBaseAndExtent(p.firstChild, 5, p.firstChild, 9)")
     assert ask(it, "selection()") == "text"
@@ -71,7 +77,8 @@ def test_selection(computer):
 
 def test_checked(computer):
     it = computer(
-        "<input type=checkbox aria-label=a><input type=checkbox aria-label=b checked><input type=radio aria-label=c checked>"
+        "<input type=checkbox aria-label=a><input type=checkbox aria-label=b checked>"
+        "<input type=radio aria-label=c checked>"
         "<div role=switch aria-checked=true tabindex=0>d</div><button aria-pressed=false>e</button><button>f</button>"
         "<input type=checkbox aria-label=g id=g><script>g.indeterminate = true</script>"
     )
@@ -83,7 +90,8 @@ def test_checked(computer):
 def test_an_element_of_an_image_map_is_a_link_that_can_be_clicked(computer):
     image = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
     it = computer(
-        f"<map name=m><area href=#one alt=One coords=0,0,20,20><area href=#two alt=Two shape=circle coords=60,20,10></map>"
+        "<map name=m><area href=#one alt=One coords=0,0,20,20>"
+        "<area href=#two alt=Two shape=circle coords=60,20,10></map>"
         f"<img usemap=#m alt=Map width=100 height=40 src='{image}' style='position:absolute;left:100px;top:1500px'>"
     )
     one, two = it.element("One"), it.element("Two")
@@ -100,7 +108,8 @@ def test_a_pointing_hand_makes_a_part_of_the_page_clickable(computer):
         "<script>document.querySelector('.row').addEventListener('click', () => document.title = 'opened')</script>"
     )
     assert [(e.role, e.name) for e in it.look().elements] == [
-        ("clickable", "Mail FROM Ann"), ("clickable", "star"), ("button", "Only"), ("text", "plain"), ("clickable", "Inline"),
+        ("clickable", "Mail FROM Ann"), ("clickable", "star"), ("button", "Only"), ("text", "plain"),
+        ("clickable", "Inline"),
     ]  # fmt: skip
     it.act("click", "Mail FROM Ann")
     assert it.look().title == "opened"
@@ -108,18 +117,21 @@ def test_a_pointing_hand_makes_a_part_of_the_page_clickable(computer):
 
 def test_controls_within_something_clickable_are_reported_too(computer):
     it = computer(
-        "<div tabindex=0>Card <button>Like</button></div><div tabindex=0><h2>Big</h2><p>Text</p><a href=/>more</a></div>"
+        "<div tabindex=0>Card <button>Like</button></div>"
+        "<div tabindex=0><h2>Big</h2><p>Text</p><a href=/>more</a></div>"
         "<label for=o>Total</label><output id=o>7</output>"
     )
     lines = [(e.depth, e.role, e.name) for e in it.look().elements]
     assert lines == [
-        (0, "clickable", "Card Like"), (1, "button", "Like"), (0, "clickable", ""), (1, "heading", "Big"), (1, "text", "Text"),
-        (1, "link", "more"), (0, "status", "Total"), (1, "text", "7"),
+        (0, "clickable", "Card Like"), (1, "button", "Like"), (0, "clickable", ""), (1, "heading", "Big"),
+        (1, "text", "Text"), (1, "link", "more"), (0, "status", "Total"), (1, "text", "7"),
     ]  # fmt: skip
 
 
 def test_what_cannot_be_acted_on_is_numbered_last(computer):
-    it = computer("<nav aria-label=Main><a href=/>A</a></nav><table aria-label=T><tr><th>H<tr><td>1</table><button>B</button>")
+    it = computer(
+        "<nav aria-label=Main><a href=/>A</a></nav><table aria-label=T><tr><th>H<tr><td>1</table><button>B</button>"
+    )
     refs = {(e.role, e.name): e.ref for e in it.look().elements}
     assert refs == {
         ("link", "A"): 1, ("row", "H"): 2, ("row", "1"): 3, ("button", "B"): 4,

@@ -85,3 +85,9 @@ def test_tabs_share_their_cookies_and_are_gone_with_the_episode(app, computer):
     it.close()
     again = computer("<title>One</title>", {"/two": "two"})
     assert len(again.look().tabs) == 1
+
+
+def test_a_page_cannot_close_its_tab(computer):
+    it = computer("<title>One</title><button onclick='window.close(); self.close.call(window)'>Close</button>")
+    it.act("click", "Close")
+    assert tabs(it) == [(1, "One", True)]
