@@ -14,8 +14,8 @@ from pathlib import Path
 
 from .workspace_scan import remove_tree
 
-PREFIX = "milepost-"
-_LOCK = "lock"
+PREFIX = "milepost-files-"
+_LOCK = "files.lock"
 
 
 class Scratch:
@@ -33,7 +33,7 @@ class Scratch:
         remove_abandoned()
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._lock = _take(self.folder)
-        self.watched = self.folder / f"{PREFIX}workspaces"
+        self.watched = self.folder / "milepost-workspaces"
         self.new, self.store, self.run = self.folder / "new", self.folder / "store", self.folder / "run"
         for folder, mode in ((self.watched, 0o700), (self.new, 0o700), (self.store, 0o700), (self.run, 0o711)):
             folder.mkdir(mode=mode)

@@ -281,7 +281,7 @@ def test_writers_at_once_cannot_exceed_the_quota_together(workspace):
                 except ActionError:
                     refused.append(number)
 
-    refused = []
+    refused: list[int] = []
     threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
@@ -338,7 +338,7 @@ def test_a_folder_swapped_for_a_link_in_the_middle_of_it_all_is_not_followed(wid
                 shutil.rmtree(real, ignore_errors=True)
                 aside.rename(real)
 
-    swapped = []
+    swapped: list[bool] = []
     swapper = threading.Thread(target=swap)
     swapper.start()
     read, refused = 0, 0
@@ -372,6 +372,19 @@ def _is_not_gold(text):
 
 def _is_ours(file):
     assert file.sha256 != hashlib.sha256(b"gold").hexdigest()
+
+
+def test_what_the_disk_refuses_is_the_machine_s_fault(workspace):
+    workspace.write_text("a", "kept")
+    aside = workspace.scratch.new.rename(workspace.scratch.folder / "aside")
+    try:
+        for use in ("write", "copy from"):
+            with pytest.raises(WorkspaceError, match="no file can be made"):
+                USES[use](workspace, "a")
+    finally:
+        aside.rename(workspace.scratch.new)
+    assert workspace.read_text("a") == "kept"
+    assert paths(workspace) == ["a"]
 
 
 def test_a_root_that_was_taken_away_is_the_machine_s_fault(workspace, tmp_path):

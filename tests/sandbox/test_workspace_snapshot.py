@@ -85,7 +85,7 @@ def test_any_state_can_be_reached_from_any_other(workspace, states):
     for state in states:
         for path in sorted(tree(workspace), reverse=True):
             workspace.delete(path)
-        written = {}
+        written: dict[str, bytes] = {}
         for path, data in state.items():
             if not any(other.startswith(path + "/") or path.startswith(other + "/") for other in written):
                 workspace.write_bytes(path, data)
