@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import threading
 
 import pytest
@@ -261,6 +262,16 @@ def test_hard_links_are_neither_read_nor_written_nor_listed(workspace, tmp_path)
 
 def _same_disk(one, other):
     return one.stat().st_dev == other.stat().st_dev
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+def test_a_device_is_not_even_opened(workspace):
+    os.mknod(workspace.root / "device", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    for use in ("read", "write", "append", "copy from", "move from"):
+        with pytest.raises(ActionError, match="not a file"):
+            USES[use](workspace, "device")
+    assert paths(workspace) == []
+    workspace.delete("device")
 
 
 def test_sparse_files_count_in_full(workspace):
