@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .action_help import action_help
+    from .action_tools import parse_tool_call, tool_schemas
     from .actions import Action, format_action, parse_action
     from .concurrent import areset_many, astep_many, reset_many, step_many
     from .env import MilepostEnv
@@ -25,17 +27,20 @@ _HOMES = {
     "StopReason": "outcome",
     "Task": "task",
     "TaskInstance": "task",
+    "action_help": "action_help",
     "areset_many": "concurrent",
     "astep_many": "concurrent",
     "format_action": "actions",
     "load_tasks": "task",
     "parse_action": "actions",
+    "parse_tool_call": "action_tools",
     "register_bundled_tasks": "registration",
     "register_task": "registration",
     "register_tasks": "registration",
     "reset_many": "concurrent",
     "step_many": "concurrent",
     "task_for": "registration",
+    "tool_schemas": "action_tools",
 }
 
 
@@ -58,15 +63,18 @@ __all__ = [
     "StopReason",
     "Task",
     "TaskInstance",
+    "action_help",
     "areset_many",
     "astep_many",
     "format_action",
     "load_tasks",
     "parse_action",
+    "parse_tool_call",
     "register_bundled_tasks",
     "register_task",
     "register_tasks",
     "reset_many",
     "step_many",
     "task_for",
+    "tool_schemas",
 ]

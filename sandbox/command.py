@@ -22,16 +22,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from .command_box import ENVIRONMENT, Box, find_box
+from .command_box import ENVIRONMENT, Box, counts_per_namespace, find_box
 from .command_filter import open_filter
 from .command_watch import load_of
-from .errors import ActionError, SandboxError
+from .errors import ActionError, SandboxError, WorkspaceError
 from .events import Process
 from .workspace import Workspace
 from .workspace_checkout import Checkout, check_out
 
 MAX_COMMAND_BYTES = 16 * 1024
 POLL_S = 0.05
+MAX_BLIND = 10
 KILL_DEADLINE_S = 10.0
 CHUNK_BYTES = 1 << 16
 FLOOD_PAUSE_S = 0.002
@@ -190,7 +191,7 @@ class _Run:
             f"--cpu={limits.cpu_s}",
             f"--fsize={checkout.workspace.quota_bytes}",
             f"--nofile={limits.open_files}",
-            f"--nproc={limits.processes}",
+            *((f"--nproc={limits.processes}",) if counts_per_namespace() else ()),
             "--core=0",
             *("--", "sh", "-c", line),
         )
@@ -199,6 +200,7 @@ class _Run:
         self._ended, self._silent = asyncio.Event(), asyncio.Event()
         self._first_pid: int | None = None
         self._status = b""
+        self._blind = 0
         self._is_closed = False
         self._readers = contextlib.ExitStack()
 
@@ -216,12 +218,14 @@ class _Run:
                 while not self._ended.is_set() and self.stopped is None:
                     left_s = began + self._limits.wall_s - time.monotonic()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._ended.wait(), max(0.0, min(left_s, POLL_S)))
+                        async with asyncio.timeout(min(left_s, POLL_S)):
+                            await self._ended.wait()
                     if left_s <= POLL_S and not self._ended.is_set():
                         self.stopped = "time"
                     elif not self._ended.is_set():
                         with contextlib.suppress(TimeoutError):  # the deadline holds even where no thread is free
-                            self.stopped = await asyncio.wait_for(asyncio.to_thread(self._excess), left_s)
+                            async with asyncio.timeout(left_s):
+                                self.stopped = await asyncio.to_thread(self._excess)
             finally:
                 self.duration_s = time.monotonic() - began
                 await self._finish(process)
@@ -274,7 +278,8 @@ class _Run:
             if event is self._first_gone and self._first is None:
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), max(0.0, deadline - time.monotonic()))
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    await event.wait()
             if not event.is_set():
                 raise SandboxError(f"a command could not be ended within {KILL_DEADLINE_S:g} s of being killed")
         process.wait()
@@ -288,7 +293,13 @@ class _Run:
                 return "memory"
             if load.hidden_bytes > self._checkout.workspace.quota_bytes:
                 return "quota"
-        return "quota" if self._checkout.excess() else None
+        try:
+            excess = self._checkout.excess()
+            self._blind = 0
+        except WorkspaceError:  # it changed while it was looked at; but the quota must not be hidden for long
+            self._blind += 1
+            return "quota" if self._blind >= MAX_BLIND else None
+        return "quota" if excess else None
 
     def _hear(self, fd: int, on_ready: Callable[[int], None]) -> None:
         """Call `on_ready` with a descriptor whenever it can be read, until it is closed with the others."""

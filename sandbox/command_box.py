@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import glob
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -97,6 +98,15 @@ def find_box() -> Box:
     return _tried(bwrap, os.geteuid())
 
 
+def counts_per_namespace() -> bool:
+    """Tell whether the kernel counts a user's processes in each namespace (Linux 5.14), not all over the machine.
+
+    Where it does not, the limit on processes is kept by looking only: the kernel's own would count everything else that
+    the user runs.
+    """
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (5, 14)
+
+
 @functools.cache
 def _tried(bwrap: str, user: int) -> Box:
     for tool in ("prlimit", "sh", *(("setpriv",) if user == 0 else ())):
@@ -147,4 +157,4 @@ def _system() -> tuple[str, ...]:
     return tuple(parts)
 
 
-__all__ = ["ENVIRONMENT", "HOME", "NOBODY", "PATH", "Box", "find_box"]
+__all__ = ["ENVIRONMENT", "HOME", "NOBODY", "PATH", "Box", "counts_per_namespace", "find_box"]

@@ -129,7 +129,8 @@ class Watcher:
         with contextlib.ExitStack() as sentinels:
             for patience_s in self._attempts(timeout_s, sentinels, arrive):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(arrived.wait(), patience_s)
+                    async with asyncio.timeout(patience_s):  # wait_for may swallow a cancellation
+                        await arrived.wait()
                     return
         raise WorkspaceError(f"{_LATE} within {timeout_s:g} s: overloaded, or dead")
 

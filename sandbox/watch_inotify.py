@@ -12,6 +12,7 @@ import ctypes
 import os
 import select
 import struct
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class InotifyEmitter(EventEmitter):
         if self._fd < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code), "inotify")
+        self._ending = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
         self._root = os.fsencode(self.watch.path)
         self._folders: dict[int, bytes] = {}
@@ -63,17 +65,19 @@ class InotifyEmitter(EventEmitter):
 
     def on_thread_stop(self) -> None:
         """Wake the thread, so that it sees that it is to end."""
-        with contextlib.suppress(OSError):
-            os.write(self._wake_write, b"!")
+        with self._ending:
+            if self._fd >= 0:  # else it has ended already, and the numbers may be others' by now
+                os.write(self._wake_write, b"!")
 
     def run(self) -> None:
         """Emit until stopped."""
         try:
             super().run()
         finally:
-            for fd in (self._fd, self._wake_read, self._wake_write):
-                with contextlib.suppress(OSError):
+            with self._ending:
+                for fd in (self._fd, self._wake_read, self._wake_write):
                     os.close(fd)
+                self._fd = -1
 
     def queue_events(self, timeout: float) -> None:
         """Wait for events and emit them."""

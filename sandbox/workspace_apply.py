@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import WorkspaceError
 from .workspace_paths import open_folder
 from .workspace_scan import CHUNK_BYTES, remove_tree
 
@@ -26,12 +27,21 @@ FILE_MODE = 0o644
 
 @contextlib.contextmanager
 def staged_file(folder: Path, write: Writer) -> Iterator[str]:
-    """Yield the path of a new file with the written content, to be renamed; it is removed if it still is there."""
-    fd, path = tempfile.mkstemp(dir=folder)
+    """Yield the path of a new file with the written content, to be renamed; it is removed if it still is there.
+
+    Raises:
+        WorkspaceError: the disk refuses.
+    """
+    try:
+        fd, path = tempfile.mkstemp(dir=folder)
+    except OSError as error:
+        raise WorkspaceError(f"no file can be made in {folder}: {error}") from error
     try:
         try:
             write(fd)
             os.fchmod(fd, FILE_MODE)
+        except OSError as error:
+            raise WorkspaceError(f"a file cannot be written in {folder}: {error}") from error
         finally:
             os.close(fd)
         yield path

@@ -27,11 +27,13 @@ class Checkout:
 
     Attributes:
         folder: it.
+        fd: it, opened.
         before: what was copied: the hash of each file by path, None for a folder.
     """
 
     workspace: Workspace
     folder: Path
+    fd: int
     before: dict[str, str | None]
 
     def excess(self) -> str:
@@ -41,13 +43,11 @@ class Checkout:
             WorkspaceError: the disk refuses.
         """
         quota_bytes, quota_files = self.workspace.quota_bytes, self.workspace.quota_files
-        fd = os.open(self.folder, FOLDER_FLAGS)
+        os.fchmod(self.fd, 0o700)  # a command may have locked it
         try:
-            usage = measure(fd, limit=quota_files)
+            usage = measure(self.fd, limit=quota_files)
         except TooManyFilesError:
             return f"more than {quota_files} files and folders"
-        finally:
-            os.close(fd)
         if usage.is_too_deep:
             return f"folders nested more than {MAX_DEPTH} deep"
         return f"more than {quota_bytes} bytes" if usage.size_bytes > quota_bytes else ""
@@ -65,26 +65,22 @@ class Checkout:
         """
         if excess := self.excess():
             raise ActionError(f"the command left {excess}")
-        workspace, before = self.workspace, self.before
-        fd = os.open(self.folder, FOLDER_FLAGS)
-        try:
-            limit = workspace.quota_files
-            after = scan(fd, known={}, limit=limit, hard_links=True)
-            left_out = sum(1 for _ in walk(fd, limit=limit)) - len(after)
-            changed = {p: e for p, e in after.items() if e.sha256 is not None and before.get(p) != e.sha256}
-            arrived = workspace.entries().keys() - before.keys()  # meanwhile, from elsewhere: a download
-            gone = {p for p in before.keys() - after.keys() if not any(each.startswith(p + "/") for each in arrived)}
-            workspace.apply(
-                remove=gone,
-                folders=[p for p, e in after.items() if e.sha256 is None and p not in before],
-                files={p: (partial(_copy_out, fd, p, e.size_bytes), e.size_bytes) for p, e in changed.items()},
-            )
-            return left_out
-        finally:
-            os.close(fd)
+        workspace, before, limit = self.workspace, self.before, self.workspace.quota_files
+        after = scan(self.fd, known={}, limit=limit, hard_links=True)
+        left_out = sum(1 for _ in walk(self.fd, limit=limit)) - len(after)
+        changed = {p: e for p, e in after.items() if e.sha256 is not None and before.get(p) != e.sha256}
+        arrived = workspace.entries().keys() - before.keys()  # meanwhile, from elsewhere: a download
+        gone = {p for p in before.keys() - after.keys() if not any(each.startswith(p + "/") for each in arrived)}
+        workspace.apply(
+            remove=gone,
+            folders=[p for p, e in after.items() if e.sha256 is None and p not in before],
+            files={p: (partial(_copy_out, self.fd, p, e.size_bytes), e.size_bytes) for p, e in changed.items()},
+        )
+        return left_out
 
     def remove(self) -> None:
         """Remove the copy; what cannot be removed now goes with the process's temporary folder."""
+        os.close(self.fd)
         with contextlib.suppress(OSError):
             remove_tree(str(self.folder))
 
@@ -118,13 +114,14 @@ def check_out(workspace: Workspace, *, owner: int | None = None) -> Checkout:
                 for place, _, names in os.walk(folder):
                     for each in (place, *(os.path.join(place, name) for name in names)):
                         os.chown(each, owner, owner, follow_symlinks=False)
+            root = os.open(folder, FOLDER_FLAGS)
         except BaseException:
             with contextlib.suppress(OSError):
                 remove_tree(str(folder))
             raise
     except OSError as error:
         raise WorkspaceError(f"the workspace cannot be copied for a command: {error}") from error
-    return Checkout(workspace=workspace, folder=folder, before={path: e.sha256 for path, e in entries.items()})
+    return Checkout(workspace=workspace, folder=folder, fd=root, before={path: e.sha256 for path, e in entries.items()})
 
 
 def _copy_out(root: int, path: str, size_bytes: int, target: int) -> None:

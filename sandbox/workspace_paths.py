@@ -105,9 +105,15 @@ def safe_name(suggested: str, *, otherwise: str) -> tuple[str, str]:
     return stem.strip(". ") or otherwise, suffix.rstrip(". ")
 
 
-def is_shown(name: str) -> bool:
-    """Tell whether a name made by somebody else can be shown and asked for: UTF-8, printable, one line."""
-    return name.isprintable() and "\\" not in name and not name.startswith("~")
+def is_shown(path: str) -> bool:
+    """Tell whether a path made by somebody else can be shown and asked for: `split_path` takes it as it stands."""
+    return (
+        path.isprintable()
+        and "\\" not in path
+        and path[0] not in "~ "
+        and path.count("/") < MAX_DEPTH
+        and (len(path) <= MAX_PATH_BYTES // 4 or len(os.fsencode(path)) <= MAX_PATH_BYTES)
+    )
 
 
 def open_folder(root: int, parts: Sequence[str]) -> int:

@@ -16,9 +16,10 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import ActionError, WorkspaceError
-from .workspace_paths import FOLDER_FLAGS, MAX_DEPTH, fits, is_shown, open_folder
+from .workspace_paths import FOLDER_FLAGS, MAX_DEPTH, is_shown, open_folder
 
 SETTLING_NS = 40_000_000  # four ticks of the slowest kernel clock (100 Hz)
 CHUNK_BYTES = 1 << 20
@@ -50,25 +51,13 @@ class Entry:
         return (self.sha256, self.size_bytes) == (other.sha256, other.size_bytes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(NamedTuple):
     """One thing met on a walk; `folder` is an open descriptor of what holds it, until the next one is asked for."""
 
     path: str
     name: str
     folder: int
     status: os.stat_result
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether it is a folder."""
-        return stat.S_ISDIR(self.status.st_mode)
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether its path can be shown to an agent, and asked for."""
-        parts = self.path.split("/")
-        return all(is_shown(part) for part in parts) and fits(parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +90,19 @@ def walk(root: int, *, limit: int) -> Iterator[Found]:
         try:
             with os.scandir(fd) as found:
                 names = [each.name for each in found]
+            prefix = "".join(f"{part}/" for part in parts)
             count += len(names)
             if count > limit:
                 raise TooManyFilesError(f"the workspace holds more than {limit} files and folders")
             for name in names:
-                with contextlib.suppress(FileNotFoundError):
+                try:
                     status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                    if stat.S_ISDIR(status.st_mode) and len(parts) < MAX_DEPTH:
-                        _unlock(name, fd, 0o700, status)
-                        pending.append((*parts, name))
-                    yield Found(path="/".join((*parts, name)), name=name, folder=fd, status=status)
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISDIR(status.st_mode) and len(parts) < MAX_DEPTH:
+                    _unlock(name, fd, 0o700, status)
+                    pending.append((*parts, name))
+                yield Found(prefix + name, name, fd, status)
         except OSError as error:
             raise WorkspaceError(f"the workspace cannot be read: {error}") from error
         finally:
@@ -129,7 +121,7 @@ def check_regular(path: str, status: os.stat_result) -> None:
         raise ActionError(f"{path!r} is a symbolic link; links are not followed")
     if not stat.S_ISREG(status.st_mode):
         raise ActionError(f"{path!r} is not a file")
-    if status.st_nlink != 1:
+    if status.st_nlink > 1:
         raise ActionError(f"{path!r} is a hard link: it shares its content with another path, so it is left alone")
 
 
@@ -158,9 +150,9 @@ def scan(root: int, *, known: Mapping[str, Entry], limit: int, hard_links: bool 
     """
     entries: dict[str, Entry] = {}
     for found in walk(root, limit=limit):
-        if not found.is_shown:
+        if not is_shown(found.path):
             continue
-        if found.is_folder:
+        if stat.S_ISDIR(found.status.st_mode):
             entries[found.path] = Entry(signature=_signature(found.status), size_bytes=0, sha256=None)
         elif _is_file(found.status, hard_links):
             seen = known.get(found.path)
@@ -172,7 +164,7 @@ def scan(root: int, *, known: Mapping[str, Entry], limit: int, hard_links: bool 
 
 
 def _is_file(status: os.stat_result, hard_links: bool) -> bool:
-    return stat.S_ISREG(status.st_mode) and (hard_links or status.st_nlink == 1)
+    return stat.S_ISREG(status.st_mode) and (hard_links or status.st_nlink <= 1)
 
 
 def _read(found: Found, hard_links: bool) -> Entry | None:

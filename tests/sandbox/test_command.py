@@ -261,6 +261,25 @@ def test_links_special_files_and_odd_names_stay_outside_hard_links_become_files(
     assert run(wide, "rm a; cat b").output == "1"
 
 
+def test_what_a_command_locks_is_no_failure(wide):
+    wide.write_text("d/kept", "1")
+    locked = "echo 2 > d/more; mkdir -p e/f; chmod 0 d/kept d e/f e .; sleep 0.3"
+    result = run(wide, locked)
+    assert (result.exit_code, result.stopped) == (0, None)
+    assert tree(wide) == {"d/kept": b"1", "d/more": b"2\n"}
+    endless = "while true; do chmod 0 d; chmod 700 d; done"
+    assert run(wide, endless, wall_s=2.0).stopped in ("time", "quota")
+    assert tree(wide) == {"d/kept": b"1", "d/more": b"2\n"}
+
+
+def test_the_longest_paths_are_taken_over_or_left_out(wide):
+    script = "import os\nfor _ in range(15):\n  os.mkdir('n' * 255); os.chdir('n' * 255)\nopen('x', 'w').write('1')"
+    result = run(wide, python(script))
+    assert (result.exit_code, result.left_out) == (0, 12)
+    assert run(wide, "mkdir -p a/b/c; echo 1 > a/b/c/" + "n" * 255).exit_code == 0
+    assert wide.read_text("a/b/c/" + "n" * 255) == "1\n"
+
+
 def test_what_arrives_meanwhile_stays(wide):
     wide.write_text("d/old", "x")
 

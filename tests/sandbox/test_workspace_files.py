@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import threading
 
 import pytest
@@ -263,6 +264,16 @@ def _same_disk(one, other):
     return one.stat().st_dev == other.stat().st_dev
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+def test_a_device_is_not_even_opened(workspace):
+    os.mknod(workspace.root / "device", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    for use in ("read", "write", "append", "copy from", "move from"):
+        with pytest.raises(ActionError, match="not a file"):
+            USES[use](workspace, "device")
+    assert paths(workspace) == []
+    workspace.delete("device")
+
+
 def test_sparse_files_count_in_full(workspace):
     with open(workspace.root / "sparse", "wb") as file:
         file.truncate(901)
@@ -281,7 +292,7 @@ def test_writers_at_once_cannot_exceed_the_quota_together(workspace):
                 except ActionError:
                     refused.append(number)
 
-    refused = []
+    refused: list[int] = []
     threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
@@ -338,7 +349,7 @@ def test_a_folder_swapped_for_a_link_in_the_middle_of_it_all_is_not_followed(wid
                 shutil.rmtree(real, ignore_errors=True)
                 aside.rename(real)
 
-    swapped = []
+    swapped: list[bool] = []
     swapper = threading.Thread(target=swap)
     swapper.start()
     read, refused = 0, 0
@@ -372,6 +383,19 @@ def _is_not_gold(text):
 
 def _is_ours(file):
     assert file.sha256 != hashlib.sha256(b"gold").hexdigest()
+
+
+def test_what_the_disk_refuses_is_the_machine_s_fault(workspace):
+    workspace.write_text("a", "kept")
+    aside = workspace.scratch.new.rename(workspace.scratch.folder / "aside")
+    try:
+        for use in ("write", "copy from"):
+            with pytest.raises(WorkspaceError, match="no file can be made"):
+                USES[use](workspace, "a")
+    finally:
+        aside.rename(workspace.scratch.new)
+    assert workspace.read_text("a") == "kept"
+    assert paths(workspace) == ["a"]
 
 
 def test_a_root_that_was_taken_away_is_the_machine_s_fault(workspace, tmp_path):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from milepost.sandbox.errors import ActionError
 from milepost.sandbox.watch import Watcher
+from milepost.sandbox.watch_inotify import InotifyEmitter
 from milepost.sandbox.workspace_changes import Moves
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
@@ -105,6 +106,7 @@ def test_an_overflow_of_the_kernel_s_queue_loses_no_fence_and_no_folder(folder):
     if int(Path("/proc/sys/fs/inotify/max_queued_events").read_text()) > 50_000:
         pytest.skip("the queue is too long to be filled")
     (emitter,) = Watcher.shared()._observer.emitters
+    assert isinstance(emitter, InotifyEmitter)
     before = emitter.overflows
     script = """
         import os, select, sys
