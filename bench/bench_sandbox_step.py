@@ -100,7 +100,7 @@ async def ours(app, pages, steps, resets):
 async def bare(app, steps):
     server, fleet = AppServer.shared(), Fleet.shared()
     instance = server.open(app, rng=np.random.default_rng(0), parameters={})
-    browser = await fleet._ensure_browser()
+    browser = await fleet._place().browser.ready()
     step_ms = []
     began = time.perf_counter()
     context = await browser.new_context()

@@ -1,11 +1,13 @@
 """Episodes on many pages at once while browsers are killed and pages loop for ever: does every one end as it should?
 
-    python bench/chaos.py [--episodes 1000] [--contexts 16] [--kill-every 10] [--loop-every 20] [--json FILE]
+    python bench/chaos.py [--episodes 1000] [--contexts 16] [--browsers 4] [--kill-every 10] [--loop-every 20]
+                          [--json FILE]
 
 The oracle solves the bundled tasks. Every `--kill-every` seconds the main process of one of the fleet's Chromiums gets
-SIGKILL; every `--loop-every`-th episode is on a page that loops for ever when it is clicked. The run passes, and exits
-with 0, if every episode ends within its deadlines, what fails fails with a typed failure, what is completed has earned
-exactly its reward, and at the end no process and no temporary folder is left.
+SIGKILL (`--browsers` of them share the episodes, so that it shows whether the others are spared); every
+`--loop-every`-th episode is on a page that loops for ever when it is clicked. The run passes, and exits with 0, if
+every episode ends within its deadlines, what fails fails with a typed failure, what is completed has earned exactly its
+reward, and at the end no process and no temporary folder is left.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from milepost.sandbox.browser_process import OWNER_SWITCH, command_line, descend
 from milepost.sandbox.browser_process_guard import ProcessGuard
 from milepost.sandbox.browser_thread import BrowserThread
 from milepost.sandbox.errors import SandboxError
-from milepost.sandbox.fleet import Fleet
+from milepost.sandbox.fleet import Fleet, FleetLimits
 from milepost.sandbox.watch import Watcher
 
 TASKS = ("expense-form", "report-download", "search-open")
@@ -212,12 +214,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=1000)
     parser.add_argument("--contexts", type=int, default=16)
+    parser.add_argument("--browsers", type=int, default=4)
     parser.add_argument("--kill-every", type=float, default=10.0, help="seconds")
     parser.add_argument("--loop-every", type=int, default=20, help="episodes; 0: none loops")
     parser.add_argument("--json", type=Path, help="write the summary here as well")
     options = parser.parse_args()
     temporary = Path(tempfile.mkdtemp(prefix="chaos-"))
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+    Fleet.configure(FleetLimits(contexts_per_browser=-(-options.contexts // options.browsers)))
     tally, began = Tally(), time.perf_counter()
     deadline_s = 120 + 10 * options.episodes
     BrowserThread.get().run(run(options, tally), deadline_s)
@@ -229,6 +233,7 @@ def main():
     summary = {
         "episodes": options.episodes,
         "contexts": options.contexts,
+        "browsers": options.browsers,
         "seconds": round(seconds, 1),
         "kills": tally.kills,
         "completed": tally.completed,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .actions import Action, format_action, parse_action
-    from .concurrent import reset_many, step_many
+    from .concurrent import areset_many, astep_many, reset_many, step_many
     from .env import MilepostEnv
     from .outcome import StepTimings, StopReason
     from .registration import register_bundled_tasks, register_task, register_tasks, task_for
@@ -25,6 +25,8 @@ _HOMES = {
     "StopReason": "outcome",
     "Task": "task",
     "TaskInstance": "task",
+    "areset_many": "concurrent",
+    "astep_many": "concurrent",
     "format_action": "actions",
     "load_tasks": "task",
     "parse_action": "actions",
@@ -56,6 +58,8 @@ __all__ = [
     "StopReason",
     "Task",
     "TaskInstance",
+    "areset_many",
+    "astep_many",
     "format_action",
     "load_tasks",
     "parse_action",

@@ -1,23 +1,76 @@
-"""Many episodes at once: all of them on the one browser thread, none waiting for another."""
+"""Many episodes at once: all of them on the one browser thread, none waiting for another.
+
+`reset_many` and `step_many` block; `areset_many` and `astep_many` are awaited, in any event loop, the browser thread's
+own included. For all four:
+
+1. Each environment has its own deadline (its `reset_deadline_s` and `step_deadline_s`). One that has not answered by
+   then gets a typed failure in its place; the others' results stand.
+2. A call that is cancelled, interrupted or raises ends the episodes of all its environments, since what came of them
+   was not seen. Reset them before going on. (Wrong arguments are told before anything is done.)
+3. They may be called from several threads and loops at once. An environment that is in two calls does one thing at a
+   time, in order of arrival.
+4. In a forked child, and after the browser thread was closed, earlier episodes are gone: stepping them raises
+   `gymnasium.error.ResetNeeded`, and a reset begins anew with a browser of the child's own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Sequence
-from concurrent.futures import Future, wait
-from typing import Any, TypeVar
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from ..sandbox.browser_thread import BrowserThread
 from ..sandbox.errors import PageHungError, SandboxError
-from .env import MilepostEnv
+from .env import BACKSTOP_S, MilepostEnv
 from .observation import Observation
-
-T = TypeVar("T")
 
 ResetResult = tuple[Observation, dict[str, Any]]
 StepResult = tuple[Observation, float, bool, bool, dict[str, Any]]
+_Outcome = StepResult | BaseException | None
 
 
-def reset_many(envs: Sequence[MilepostEnv], seeds: Sequence[int | None]) -> list[ResetResult]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One environment's part in a batch.
+
+    Attributes:
+        env: the environment.
+        action: what to do, or None to reset it instead; the result of a reset reads like that of a step of reward 0.
+        seed: of a reset.
+        options: of a reset.
+    """
+
+    env: MilepostEnv
+    action: str | None = None
+    seed: int | None = None
+    options: Mapping[str, Any] | None = None
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds within which an answer must have come."""
+        return self.env.reset_deadline_s if self.action is None else self.env.step_deadline_s
+
+    async def run(self) -> StepResult:
+        """Do it, on the browser thread."""
+        if self.action is not None:
+            return await self.env.astep(self.action)
+        observation, info = await self.env.areset(seed=self.seed, options=self.options)
+        return observation, 0.0, False, False, info
+
+    def fail(self, error: SandboxError) -> StepResult:
+        """Return what stands in place of the result that the machine failed to give."""
+        if self.action is not None:
+            return self.env.fail_step(error, self.action)
+        observation, info = self.env.begin_failed(error)
+        return observation, 0.0, False, False, info
+
+
+def reset_many(
+    envs: Sequence[MilepostEnv], seeds: Sequence[int | None], *, options: Mapping[str, Any] | None = None
+) -> list[ResetResult]:
     """Reset every environment with its seed, concurrently.
 
     A machine failure of one does not take the others with it: its observation is blank, its `info["failure"]` says what
@@ -26,22 +79,24 @@ def reset_many(envs: Sequence[MilepostEnv], seeds: Sequence[int | None]) -> list
     Args:
         envs: distinct environments.
         seeds: one per environment, None to let it draw its own.
+        options: given to each, see `MilepostEnv.reset`.
 
     Returns:
         Observation and info of each, in order.
 
     Raises:
         ValueError: lengths differ, or an environment is given twice.
+        TaskError: an option is unknown.
+        SandboxError: called on the browser thread, which would wait for itself.
     """
-    _check(envs, seeds, "seeds")
-    if not envs:
-        return []
-    pending = _submit(env.areset(seed=seed) for env, seed in zip(envs, seeds, strict=True))
-    results = _gather(pending, timeout_s=max(e.reset_deadline_s for e in envs))
-    return [
-        env.begin_failed(result) if isinstance(result, SandboxError) else result
-        for env, result in zip(envs, results, strict=True)
-    ]
+    return _begun(run_calls(_resets(envs, seeds, options)))
+
+
+async def areset_many(
+    envs: Sequence[MilepostEnv], seeds: Sequence[int | None], *, options: Mapping[str, Any] | None = None
+) -> list[ResetResult]:
+    """`reset_many`, to be awaited in any event loop."""
+    return _begun(await arun_calls(_resets(envs, seeds, options)))
 
 
 def step_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepResult]:
@@ -57,47 +112,144 @@ def step_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepR
     Raises:
         ValueError: lengths differ, or an environment is given twice.
         gymnasium.error.ResetNeeded: an environment has no episode under way; none of them is stepped.
+        SandboxError: called on the browser thread, which would wait for itself.
     """
-    _check(envs, actions, "actions")
-    if not envs:
+    return run_calls(_steps(envs, actions))
+
+
+async def astep_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepResult]:
+    """`step_many`, to be awaited in any event loop."""
+    return await arun_calls(_steps(envs, actions))
+
+
+def close_many(envs: Sequence[MilepostEnv]) -> None:
+    """Close every environment, concurrently.
+
+    Raises:
+        PageHungError: one did not close within its reset's deadline.
+    """
+
+    async def close_all() -> None:
+        await asyncio.gather(*(env.aclose() for env in envs))
+
+    if envs:
+        BrowserThread.get().run(close_all(), timeout_s=max(env.reset_deadline_s for env in envs))
+
+
+def run_calls(calls: Sequence[Call], *, at_stake: Iterable[MilepostEnv] = ()) -> list[StepResult]:
+    """Run a batch of steps and resets of distinct environments, and block until each has answered or is late.
+
+    Args:
+        calls: one for each environment.
+        at_stake: further environments whose episodes end if the call is cancelled or interrupted.
+    """
+    if not calls:
         return []
-    for env in envs:
-        env.require_episode()
-    pending = _submit(env.astep(action) for env, action in zip(envs, actions, strict=True))
-    results = _gather(pending, timeout_s=max(e.step_deadline_s for e in envs))
-    return [
-        env.fail_step(result, action) if isinstance(result, SandboxError) else result
-        for env, action, result in zip(envs, actions, results, strict=True)
-    ]
-
-
-def _submit(coros: Iterable[Coroutine[Any, Any, T]]) -> list[Future[T]]:
     thread = BrowserThread.get()
     if thread.on_thread():
-        raise SandboxError("these calls would wait for their own thread; await areset and astep instead")
-    return [thread.submit(coro) for coro in coros]
-
-
-def _gather(pending: list[Future[T]], *, timeout_s: float) -> list[T | SandboxError]:
-    """Wait for all; one that is late or whose machine failed leaves its error in its place, the others stand."""
+        raise SandboxError("the browser thread would wait for itself; await areset_many and astep_many instead")
+    outcomes: list[_Outcome] = [None] * len(calls)
+    future = thread.submit(_run_on_thread(calls, outcomes))
     try:
-        wait(pending, timeout=timeout_s)
-        results: list[T | SandboxError] = []
-        for future in pending:
-            if not future.done():
-                results.append(PageHungError(f"the browser did not answer within {timeout_s:g} s"))
-                continue
-            try:
-                results.append(future.result())
-            except SandboxError as error:
-                results.append(error)
-        return results
+        with suppress(TimeoutError):  # the browser thread is blocked: not even its deadlines pass
+            future.result(_patience_s(calls))
+        return _results(calls, outcomes)
+    except BaseException:
+        _forfeit(calls, at_stake)
+        raise
     finally:
-        for future in pending:  # late ones, or all when the caller was interrupted
-            future.cancel()
+        future.cancel()
+
+
+async def arun_calls(calls: Sequence[Call], *, at_stake: Iterable[MilepostEnv] = ()) -> list[StepResult]:
+    """`run_calls`, to be awaited in any event loop."""
+    if not calls:
+        return []
+    thread = BrowserThread.get()
+    outcomes: list[_Outcome] = [None] * len(calls)
+    try:
+        if thread.on_thread():
+            await _run_on_thread(calls, outcomes)
+        else:
+            future = thread.submit(_run_on_thread(calls, outcomes))
+            with suppress(TimeoutError):  # as above
+                async with asyncio.timeout(_patience_s(calls)):
+                    await asyncio.wrap_future(future)
+        return _results(calls, outcomes)
+    except BaseException:
+        _forfeit(calls, at_stake)
+        raise
+
+
+async def _run_on_thread(calls: Sequence[Call], outcomes: list[_Outcome]) -> None:
+    """Run the calls and note each outcome as it comes, so that it stands whatever becomes of the rest."""
+    began = asyncio.get_running_loop().time()
+    tasks = [asyncio.ensure_future(call.run()) for call in calls]
+    for position, task in enumerate(tasks):
+        task.add_done_callback(partial(_note, outcomes, position))
+    try:
+        for deadline_s in sorted({call.deadline_s for call in calls}):
+            due = [task for task, call in zip(tasks, calls, strict=True) if call.deadline_s == deadline_s]
+            left_s = began + deadline_s - asyncio.get_running_loop().time()
+            await asyncio.wait(due, timeout=max(0.0, left_s))
+    finally:
+        for task in tasks:  # the late ones, or all when the caller was cancelled
+            task.cancel()
+
+
+def _note(outcomes: list[_Outcome], position: int, task: asyncio.Task[StepResult]) -> None:
+    if not task.cancelled():
+        outcomes[position] = task.exception() or task.result()
+
+
+def _results(calls: Sequence[Call], outcomes: Sequence[_Outcome]) -> list[StepResult]:
+    outcomes = tuple(outcomes)  # a late one may still be noted
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, SandboxError):
+            raise outcome
+    return [_result(call, outcome) for call, outcome in zip(calls, outcomes, strict=True)]
+
+
+def _result(call: Call, outcome: _Outcome) -> StepResult:
+    match outcome:
+        case None:
+            return call.fail(PageHungError(f"the browser did not answer within {call.deadline_s:g} s"))
+        case SandboxError():
+            return call.fail(outcome)
+        case BaseException():
+            raise outcome
+        case _:
+            return outcome
+
+
+def _resets(envs: Sequence[MilepostEnv], seeds: Sequence[int | None], options: Mapping[str, Any] | None) -> list[Call]:
+    _check(envs, seeds, "seeds")
+    return [Call(env=env, seed=seed, options=options) for env, seed in zip(envs, seeds, strict=True)]
+
+
+def _steps(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[Call]:
+    _check(envs, actions, "actions")
+    for env in envs:
+        env.require_episode()
+    return [Call(env=env, action=action) for env, action in zip(envs, actions, strict=True)]
+
+
+def _begun(results: Sequence[StepResult]) -> list[ResetResult]:
+    return [(observation, info) for observation, _, _, _, info in results]
+
+
+def _patience_s(calls: Sequence[Call]) -> float:
+    return max(call.deadline_s for call in calls) + BACKSTOP_S
+
+
+def _forfeit(calls: Sequence[Call], at_stake: Iterable[MilepostEnv]) -> None:
+    for env in (*(call.env for call in calls), *at_stake):
+        env.forfeit()
 
 
 def _check(envs: Sequence[MilepostEnv], others: Sequence[Any], name: str) -> None:
+    if isinstance(others, str):
+        raise ValueError(f"expected a sequence of {name}, one per environment; came one text: put it in a list")
     if len(envs) != len(others):
         raise ValueError(
             f"expected one of {name} per environment; came {len(envs)} environments and {len(others)} {name}"
@@ -106,4 +258,15 @@ def _check(envs: Sequence[MilepostEnv], others: Sequence[Any], name: str) -> Non
         raise ValueError("an environment is given twice; each holds one episode at a time")
 
 
-__all__ = ["ResetResult", "StepResult", "reset_many", "step_many"]
+__all__ = [
+    "Call",
+    "ResetResult",
+    "StepResult",
+    "areset_many",
+    "arun_calls",
+    "astep_many",
+    "close_many",
+    "reset_many",
+    "run_calls",
+    "step_many",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from .registration import env_id_of, task_for
 from .spaces import UnicodeText
 from .task import Task, TaskInstance
 
-_BACKSTOP_S = 15.0  # how much later than the deadline that runs on it the browser thread may answer
+_ANSWER_S = 2.0  # within this after its deadline a call has answered, or is given up
+BACKSTOP_S = 15.0  # and after this much more the browser thread itself must be blocked
 
 
 class MilepostEnv(gymnasium.Env[Observation, str]):
@@ -49,7 +51,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             screenshot, marks, boxes, tabs, clipboard. What is not asked for is not computed.
         screenshots: put a PNG of every step's page into `info["screenshot"]`.
         step_timeout_s: deadline of one step, seconds; beyond it the page counts as hung.
-        reset_timeout_s: deadline of one reset, seconds.
+        reset_timeout_s: deadline of one reset, seconds, a second try included.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own declaration)
@@ -63,7 +65,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         ledger_dir: Path | str | None = None,
         screenshots: bool = False,
         step_timeout_s: float = 15.0,
-        reset_timeout_s: float = 30.0,
+        reset_timeout_s: float = 60.0,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise TaskError(f"render_mode is None or 'rgb_array'; came {render_mode!r}")
@@ -82,6 +84,9 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         self._stillborn: SandboxError | None = None
         self._spoilt = False
         self._over = True
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turn = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def instance(self) -> TaskInstance:
@@ -104,10 +109,12 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             The first observation, and its info.
 
         Raises:
-            SandboxError: the machine failed twice in a row.
+            SandboxError: the machine failed twice in a row, or the deadline passed.
             TaskError: an option is unknown.
         """
-        return BrowserThread.get().run(self.areset(seed=seed, options=options), timeout_s=self.reset_deadline_s)
+        return BrowserThread.get().run(
+            self.areset(seed=seed, options=options), timeout_s=self.reset_deadline_s + BACKSTOP_S
+        )
 
     def step(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Do one action.
@@ -123,30 +130,36 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             gymnasium.error.ResetNeeded: no episode is under way.
         """
         try:
-            return BrowserThread.get().run(self.astep(action), timeout_s=self.step_deadline_s)
+            return BrowserThread.get().run(self.astep(action), timeout_s=self.step_deadline_s + BACKSTOP_S)
         except PageHungError as error:  # the browser thread itself was blocked: astep could not answer
             return self.fail_step(error, action)
 
     async def areset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """`reset` as a coroutine, to be run on the browser thread."""
+        """`reset` as a coroutine on the browser thread (`areset_many` takes it there from any event loop)."""
+        async with self._my_turn():
+            return await self._reset(seed, options)
+
+    async def _reset(self, seed: int | None, options: Mapping[str, Any] | None) -> tuple[Observation, dict[str, Any]]:
         began = time.perf_counter()
         super().reset(seed=seed)
         instance_seed = self._draw_seed(seed, options)
         self._instance = self.task.instantiate(instance_seed)
         await self._end_episode()
-        try:
-            episode = await self._open(self._instance)
-        except SandboxError:  # a browser that died between episodes is found dead here; its successor is one try away
-            episode = await self._open(self._instance)
-        self._episode, self._over = episode, False
+        self._episode = episode = await self._open(self._instance)
+        self._over = False
         sights = await self._sights(episode)
         observation = await self._eyes.observe(goal=self._instance.goal, snapshot=episode.snapshot, sights=sights)
         return observation, self._info(StepReward(total=0.0), None, sights, began)
 
     async def astep(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """`step` as a coroutine, to be run on the browser thread."""
+        """`step` as a coroutine on the browser thread (`astep_many` takes it there from any event loop)."""
+        self.require_episode()
+        async with self._my_turn():
+            return await self._step(action)
+
+    async def _step(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         began = time.perf_counter()
         self.require_episode()
         episode, stillborn = self._episode, self._stillborn
@@ -176,34 +189,42 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         """
         if self.render_mode is None:
             return None
-        if self._episode is None:
+        if self._episode is None or self._loop is not BrowserThread.get().loop:
             raise gymnasium.error.ResetNeeded("nothing to render: call reset() first")
         png = BrowserThread.get().run(self._episode.screenshot(), timeout_s=self._step_timeout_s)
         return decode_png(png)
 
     def close(self) -> None:
         """Give the page, the app instance and the workspace back. May be called more than once."""
-        if self._episode is not None:
-            BrowserThread.get().run(self._end_episode(), timeout_s=self._reset_timeout_s)
+        if self._episode is not None or self._closing:
+            BrowserThread.get().run(self.aclose(), timeout_s=self._reset_timeout_s)
 
     async def aclose(self) -> None:
         """`close` as a coroutine, to be run on the browser thread."""
-        await self._end_episode()
+        async with self._my_turn():
+            await self._end_episode()
+            if self._closing:
+                await asyncio.wait(self._closing)
 
     @property
     def step_deadline_s(self) -> float:
-        """Seconds after which a blocking call of `step` gives up even if the browser thread does not answer."""
-        return self._step_timeout_s + _BACKSTOP_S
+        """Seconds within which `astep` has answered, whatever hangs; one that has not is given up."""
+        return self._step_timeout_s + _ANSWER_S
 
     @property
     def reset_deadline_s(self) -> float:
-        """The same for `reset`, which may try twice."""
-        return 2 * self._reset_timeout_s + _BACKSTOP_S
+        """The same for `areset`."""
+        return self._reset_timeout_s + _ANSWER_S
 
     def require_episode(self) -> None:
         """Raise `gymnasium.error.ResetNeeded` unless `step` may be called."""
         if self._over:
             raise gymnasium.error.ResetNeeded("no episode is under way: call reset() before step()")
+        if self._loop is not None and self._loop is not BrowserThread.get().loop:
+            raise gymnasium.error.ResetNeeded(
+                "the episode's browser belongs to the process that this one was forked from, or was closed: call "
+                "reset() to begin another"
+            )
 
     def fail_step(self, error: SandboxError, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """End the episode from outside the browser thread, because that thread did not answer."""
@@ -212,9 +233,15 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
 
     def begin_failed(self, error: SandboxError) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode that the machine failed at its reset: a blank observation; its first step is its last."""
+        if self._instance is None:  # not even the task was drawn: there is nothing to begin
+            raise error
         observation, _, _, _, info = self._failed(error, "", time.perf_counter())
         self._stillborn, self._over = error, False
         return observation, info
+
+    def forfeit(self) -> None:
+        """End the episode, from any thread, because nobody saw what became of it."""
+        self._over, self._stillborn = True, None
 
     def _draw_seed(self, seed: int | None, options: Mapping[str, Any] | None) -> int:
         unknown = set(options or {}) - {"instance_seed"}
@@ -225,9 +252,13 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         return int(self.np_random.integers(2**31)) if seed is None else seed
 
     async def _open(self, instance: TaskInstance) -> Episode:
+        opening = partial(Episode.open, instance, env_id=self.task_id, ledger_dir=self.ledger_dir)
         try:
             async with asyncio.timeout(self._reset_timeout_s):
-                return await Episode.open(instance, env_id=self.task_id, ledger_dir=self.ledger_dir)
+                try:
+                    return await opening()
+                except SandboxError:  # a browser that died between episodes is found dead here; the next one is there
+                    return await opening()
         except TimeoutError as error:
             raise PageHungError(f"the reset took longer than its {self._reset_timeout_s:g} s") from error
 
@@ -318,8 +349,26 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
     async def _end_episode(self, *, discard: bool = False) -> None:
         episode, self._episode, self._stillborn, self._over = self._episode, None, None, True
         discard, self._spoilt = discard or self._spoilt, False
-        if episode is not None:
-            await episode.close(discard=discard)
+        if episode is None:
+            return
+        closing = asyncio.ensure_future(episode.close(discard=discard))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closed)
+        if not discard:  # a page that failed may be slow to close, and nobody need wait for it
+            await asyncio.shield(closing)
+
+    def _closed(self, closing: asyncio.Task[None]) -> None:
+        self._closing.discard(closing)
+        if not closing.cancelled():
+            closing.exception()  # raised where it was waited for; a failed page may fail again unheard
+
+    def _my_turn(self) -> asyncio.Lock:
+        """Return what lets one call in at a time: a cancelled one may still be on its way out when the next comes."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # the first call; or nothing of the old loop can be used, or is ours to close
+            self._loop, self._turn, self._closing = loop, asyncio.Lock(), set()
+            self._episode, self._over = None, self._stillborn is None
+        return self._turn
 
 
 __all__ = ["MilepostEnv"]

@@ -21,6 +21,11 @@ DISABLED_FEATURES = (
     "ThirdPartyStoragePartitioning",
     "Translate",
 )
+UNWANTED_DEFAULTS = ("--disable-ipc-flooding-protection",)
+"""What Playwright adds and must not: without the protection a page that floods its history keeps the whole browser busy
+for half a minute, other episodes' pages included."""
+PAGE_HEAP_MB = 1_024
+"""Most memory, in MiB, that the scripts of one page can hold in objects (array buffers and pictures come on top)."""
 RESOLVER_RULES = "MAP *.{site} 127.0.0.1:{port}, MAP * ~NOTFOUND"
 """Names of the episodes' site lead to the application server whatever port they carry; all else, addresses by number
 included, fails before a connection is tried. The rules are Chromium's own and cost a request nothing."""
@@ -57,9 +62,11 @@ def browser_arguments(app_port: int) -> tuple[str, ...]:
         "--disable-new-content-rendering-timeout",
         # One process a page, frames of other origins included, so that one clock and one connection serve it.
         "--disable-site-isolation-trials",
+        # A page that hoards objects loses its process, and with it its own episode, long before the machine suffers.
+        f"--js-flags=--max-old-space-size={PAGE_HEAP_MB}",
         # WebRTC opens sockets of its own, past the resolver.
         "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     )
 
 
-__all__ = ["browser_arguments"]
+__all__ = ["UNWANTED_DEFAULTS", "browser_arguments"]

@@ -24,11 +24,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 OWNER_SWITCH = "--milepost-owner="
-FOLDER_PREFIX = "milepost-"
+FOLDER_PREFIX = "milepost_"
 HELD_FILE = "held"
-LOCK_FILE = "lock"
+LOCK_FILE = "owner"
 QUIT = b"q"
-REMOVABLE = (FOLDER_PREFIX, "playwright_", "playwright-")
+REMOVABLE = (FOLDER_PREFIX, "milepost-", "playwright_", "playwright-")
 """A held folder is removed only if its name begins like this, whatever the file says."""
 DRIVER_GRACE_S = 2.0
 KILL_DEADLINE_S = 5.0

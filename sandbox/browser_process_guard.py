@@ -1,6 +1,6 @@
 """What this process holds on the machine, and the watchdog that clears it away however this process ends.
 
-A process that uses the sandbox has one folder, `<temporary folder>/milepost-<random>`, for everything that it puts on
+A process that uses the sandbox has one folder, `<temporary folder>/milepost_<random>`, for everything that it puts on
 disk, and one watchdog: a small Python process of its own session that waits for the end of this one (a signal, an
 exception, `os._exit`, kill -9), then kills its browsers and removes its folder. What the watchdog needs to know stands
 in a file in that folder, not in its memory; so if the watchdog is killed too, the next process that starts one here

@@ -161,11 +161,14 @@ class FileChange(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process(Event):
-    """A process of the sandbox started or ended."""
+    """A command of the agent ran in the sandbox and ended; `exit_code` is None if it was stopped at a limit."""
 
     kind: ClassVar[str] = "process"
     command: str
     exit_code: int | None
+    timed_out: bool = False
+    output_sha256: str | None = None
+    duration_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ class Fleet:
     """
 
     _shared: ClassVar[Fleet | None] = None
+    _shared_limits: ClassVar[FleetLimits] = FleetLimits()
 
     def __init__(self, limits: FleetLimits | None = None) -> None:
         self.limits = limits or FleetLimits()
@@ -57,9 +58,14 @@ class Fleet:
             )
         fleet = cls._shared
         if fleet is None or fleet._pid != os.getpid() or fleet._loop is not thread.loop:
-            fleet = cls._shared = cls()
+            fleet = cls._shared = cls(cls._shared_limits)
             thread.on_close(fleet.close)
         return fleet
+
+    @classmethod
+    def configure(cls, limits: FleetLimits) -> None:
+        """Set the limits of this process's fleet, before it is first used; a fleet that is there keeps its own."""
+        cls._shared_limits = limits
 
     async def acquire(self) -> PageSession:
         """Return a clean page, a warm one if there is one. A browser that has died or hangs is replaced.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import browser_process
 from .app_server import AppServer
-from .browser_flags import browser_arguments
+from .browser_flags import UNWANTED_DEFAULTS, browser_arguments
 from .browser_process import Process, family, find_leaders, user_data_folder
 from .browser_process_guard import ProcessGuard
 from .chromium import find_chromium
@@ -163,6 +163,7 @@ class FleetBrowser:
                 return await launch(
                     executable_path=chromium.path,
                     headless=True,
+                    ignore_default_args=list(UNWANTED_DEFAULTS),
                     args=[*browser_arguments(AppServer.shared().port), self._guard.switch, mark],
                     env={**os.environ, "TMPDIR": str(folder)},
                     chromium_sandbox=os.geteuid() != 0 and os.environ.get("MILEPOST_CHROMIUM_SANDBOX") != "0",

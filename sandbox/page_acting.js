@@ -56,10 +56,10 @@ const aim = (ref, want) => {
     return { tag: tagOf(el), type: el.type, multiple: el.multiple, accept: el.accept, moved: false }; // needs no spot
   }
   const labels = labelsOf(el);
-  const target = !rectsOf(el).length && labels.length ? labels[0] : el;
+  const target = !areasOf(el).length && labels.length ? labels[0] : el;
   if (!isShown(target)) return { error: `${say(el)} is not visible` };
-  let moved = !isInView(target, rectOf(target));
-  const center = () => scrollTo(target, { block: "center", inline: "center", behavior: "instant" });
+  let moved = !isInView(target, areaOf(target));
+  const center = () => scrollTo(tagOf(target) === "AREA" ? imageOf(target) : target, { block: "center", inline: "center", behavior: "instant" });
   if (moved) center();
   let cover = null;
   for (const attempt of [0, 1]) {
@@ -81,12 +81,6 @@ const aim = (ref, want) => {
     }
   }
   return { error: cover ? `${say(el)} is covered by ${say(cover)}` : `${say(el)} has no point that can be clicked` };
-};
-const areasOf = (el) => {
-  if (!factsOf(el).boxless) return rectsOf(el);
-  const range = rangeIn(documentOf(el));
-  range.selectNodeContents(el);
-  return range.getClientRects();
 };
 // For a frame's element: where its content begins, and whether it is what lies at a point of this document.
 const frameBox = (ref) => {

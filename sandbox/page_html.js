@@ -53,7 +53,7 @@ const html = (limit) => {
     const kind = kindOf(node);
     if (kind === TEXT) {
       const parent = node.parentElement;
-      if (left || (parent && !isShown(parent))) return;
+      if (left || (parent && tagOf(parent) !== "OPTION" && !isShown(parent))) return;
       const text = escapeText(textIn(node).replace(/\s+/g, " "));
       if (text === " " && out.at(-1)?.endsWith(" ")) return;
       if (room(text)) write(text);
@@ -64,7 +64,7 @@ const html = (limit) => {
     const tag = tagOf(node);
     if (HTML_SKIP.has(tag) || DRAWING_DETAIL.has(tag)) return;
     const inSelect = tag === "OPTION" || tag === "OPTGROUP";
-    if (!inSelect && !factsOf(node).drawn) return;
+    if (!inSelect && (!factsOf(node).drawn || !(isShown(node) || firstElementOf(node)))) return;
     const name = isHtml(node) ? tag.toLowerCase() : tag;
     const start = `<${name}${attributesOf(node, tag)}>`;
     if (tag === "TEXTAREA") return open(node, start + escapeText(clip(node.value, 2 * NAME_CHARS)), `</${name}>`, null);

@@ -68,14 +68,14 @@ const walkPage = (cap, walkFrames) => {
       const role = roleOf(control);
       emit(control, role, nameOf(control, role), at.depth, at.frame, control, label);
     }
-    descend(label, at.depth, at, true);
+    descend(label, at.depth, at, at.quiet || (control !== null && !isNamedByAuthor(control)));
   };
   const full = () => out.length >= cap;
   // Report an element of this role; return whether that was all, its content seen to.
   const report = (el, role, at) => {
     if (CONTAINERS.has(role)) {
       const name = full() ? "" : nameOf(el, role);
-      if (!name) return false;
+      if (!name && (full() || !isTabbable(el))) return false;
       flush();
       emit(el, role, name, at.depth, at.frame, el, el, true);
       if (tagOf(el) !== "CANVAS") descend(el, at.depth + 1, at, at.quiet, at.controls, true);
@@ -92,14 +92,14 @@ const walkPage = (cap, walkFrames) => {
       return true;
     }
     emit(el, role, name, at.depth, at.frame, el, el, role === "columnheader" || CELLS.has(role));
-    const leaf = LEAVES.has(role) || role === "clickable";
+    const leaf = LEAVES.has(role) || (role === "clickable" && fromContent);
     if (tagOf(el) === "SELECT" || (leaf && !firstElementOf(shadowOf(el) || el))) return true;
     descend(el, at.depth + 1, at, at.quiet || leaf || fromContent, at.controls || leaf, true);
     return true;
   };
   const reportRow = (el, name, at) => {
     const wide = name.length >= ROW_CHARS || query(el, "table,form") !== null;
-    if (wide && tagOf(el) === "TR" && !query(el, "th")) return false; // a row that only lays the page out
+    if (wide && tagOf(el) === "TR" && !query(closest(el, "table") || el, "th")) return false; // a row that only lays the page out
     if (!name) return false;
     emit(el, "row", wide ? "" : name, at.depth, at.frame, el, el, wide);
     descend(el, at.depth + 1, at, at.quiet || !wide, at.controls, true);
@@ -122,7 +122,7 @@ const walkPage = (cap, walkFrames) => {
     const role = facts.shown ? roleOf(node) : null;
     const wanted = role !== null && (at.controls ? INTERACTIVE.has(role) : REPORTED.has(role) || CELLS.has(role));
     if (wanted && report(node, role, at)) return;
-    const quiet = at.quiet || (tag === "LEGEND" && tagOf(parentOf(node)) === "FIELDSET");
+    const quiet = at.quiet || (tag === "LEGEND" && namesItsSet(node));
     const flushes = !flowsInline(node);
     if (flushes) flush();
     descend(node, at.depth, at, quiet, at.controls, flushes);
@@ -148,9 +148,15 @@ const walkPage = (cap, walkFrames) => {
   for (const [row, node] of unnumbered) row[0] = refOf(node);
   return { elements: out, omitted, frames: inner };
 };
+const isNamedByAuthor = (el) => hasAttr(el, "aria-label") || hasAttr(el, "aria-labelledby");
+const namesItsSet = (legend) => {
+  const set = parentOf(legend);
+  return isElement(set) && tagOf(set) === "FIELDSET" && !isNamedByAuthor(set);
+};
 const hasState = (el) => ["aria-selected", "aria-checked", "aria-expanded"].some((name) => attr(el, name) === "true");
 // A clickable part of the page that says much, or holds structure of its own, is no button: its content is reported.
-const isWide = (el, name) => name.length >= NAME_CHARS / 2 || query(el, "h1,h2,h3,h4,h5,h6,table,ul,ol,form,p+p") !== null;
+const isWide = (el, name) => name.length >= NAME_CHARS / 2
+  || [...queryIn(el, "h1,h2,h3,h4,h5,h6,table,li,form,p+p")].slice(0, 8).some(isShown);
 const innerBody = (frame) => {
   try {
     return frame.contentDocument && bodyOf(frame.contentDocument);

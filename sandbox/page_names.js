@@ -7,49 +7,10 @@ const LABELABLE = new Set(["INPUT", "TEXTAREA", "SELECT", "BUTTON", "METER", "OU
 const BUTTON_TYPES = new Set(["submit", "button", "reset"]);
 const BUTTON_NAMES = { submit: "Submit", reset: "Reset", button: "" };
 const VALUE_ROLES = new Set(["textbox", "searchbox", "combobox", "listbox", "slider", "spinbutton"]);
-const MESSAGES = new Set(["status", "alert", "log", "note", "timer"]);
+const UNREAD = new Set(["RT", "RP"]);
 const NESTED = { menuitem: new Set(["menu"]), treeitem: new Set(["group", "tree"]) };
 
 // ---------------------------------------------------------------- generated content
-const withContent = (rules, selectors) => {
-  for (const rule of rules) {
-    if (rule.cssRules?.length) withContent(rule.cssRules, selectors);
-    const selector = rule.selectorText;
-    if (!selector || !/:(before|after)/.test(selector)) continue;
-    const content = rule.style.content;
-    if (!content || ["none", "normal", '""', "''"].includes(content)) continue;
-    selectors.push(/&|:host|::slotted/.test(selector) ? "*" : selector.replace(/::?(before|after)/g, ""));
-  }
-};
-const idle = document.createDocumentFragment();
-const contentOfSheet = new WeakMap();
-const generators = (root) => {
-  let found = cached.generated.get(root);
-  if (found !== undefined) return found;
-  const selectors = [];
-  for (const sheet of [...sheetsOf(root), ...adoptedOf(root)]) {
-    try {
-      const rules = sheet.cssRules;
-      let known = contentOfSheet.get(sheet);
-      if (!known || known.rules !== rules.length) {
-        known = { rules: rules.length, selectors: [] };
-        withContent(rules, known.selectors);
-        contentOfSheet.set(sheet, known);
-      }
-      selectors.push(...known.selectors);
-    } catch (error) {
-      selectors.push("*"); // another origin's sheet cannot be read: every element has to be asked
-    }
-  }
-  found = selectors.length ? (selectors.includes("*") ? "*" : selectors.join(",")) : null;
-  try {
-    if (found) idle.querySelector(found);
-  } catch (error) {
-    found = "*"; // a selector that means something only with its pseudo-element
-  }
-  cached.generated.set(root, found);
-  return found;
-};
 const generatedText = (el, which) => {
   const style = getComputedStyle(el, which);
   const content = style.content;
@@ -63,8 +24,7 @@ const generatedText = (el, which) => {
 const QUOTES = { "::before": "“", "::after": "”" };
 const generated = (el, which) => {
   if (tagOf(el) === "Q") return QUOTES[which];
-  const selector = generators(rootOf(el));
-  return selector && (selector === "*" || matches(el, selector)) ? generatedText(el, which) : "";
+  return isAmong(el, sheetFacts(el).generators) ? generatedText(el, which) : "";
 };
 
 // ---------------------------------------------------------------- text of a subtree
@@ -80,7 +40,7 @@ const gather = (node, into, depth) => {
   }
   if (kind !== ELEMENT) return;
   const tag = tagOf(node);
-  if (SKIP.has(tag) || node === into.owner) return;
+  if (SKIP.has(tag) || UNREAD.has(tag) || node === into.owner) return;
   if (tag === "BR") {
     into.text += " ";
     return;
@@ -136,7 +96,7 @@ const textOf = (el, options = {}) => {
 };
 
 // ---------------------------------------------------------------- names
-const buttonText = (el) => squeeze(el.value) || BUTTON_NAMES[el.type];
+const buttonText = (el) => (hasAttr(el, "value") ? squeeze(el.value) : BUTTON_NAMES[el.type]);
 const drawnTitle = (el) => {
   for (let child = firstElementOf(el); child; child = nextElementOf(child)) if (tagOf(child) === "title") return squeeze(child.textContent);
   return "";
@@ -174,8 +134,8 @@ const labelsIn = (root) => {
 const labelText = (el) => {
   const labels = labelsOf(el);
   return labels.length ? squeeze(labels.map((label) => {
-    const own = squeeze(attr(label, "aria-label") || "");
-    return own || textOf(label, { owner: el, hidden: !factsOf(label).shown });
+    if (!factsOf(label).drawn || isAriaHidden(label)) return "";
+    return squeeze(attr(label, "aria-label") || "") || textOf(label, { owner: el }) || attr(label, "title") || "";
   }).join(" ")) : "";
 };
 const childText = (el, tag) => {

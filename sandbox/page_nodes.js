@@ -24,6 +24,7 @@ const attrNames = method(Element, "getAttributeNames");
 const matches = method(Element, "matches");
 const closest = method(Element, "closest");
 const query = method(Element, "querySelector");
+const queryIn = method(Element, "querySelectorAll");
 const hasBox = method(Element, "checkVisibility");
 const rectOf = method(Element, "getBoundingClientRect");
 const rectsOf = method(Element, "getClientRects");
@@ -84,7 +85,7 @@ const elementOf = (ref) => {
 };
 
 // ---------------------------------------------------------------- texts
-const squeeze = (text) => text.replace(/[\s\u200b]+/g, " ").trim();
+const squeeze = (text) => (text.includes("\u200b") ? text.replaceAll("\u200b", "") : text).replace(/\s+/g, " ").trim();
 const clip = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
 const NAME_CHARS = 300;
 const ROW_CHARS = 400;
@@ -96,11 +97,11 @@ const textIn = (node) => {
 };
 
 // ---------------------------------------------------------------- what is looked up once per call
-const cached = { facts: new Map(), labels: new Map(), generated: new Map(), focusPath: null };
+const cached = { facts: new Map(), labels: new Map(), sheets: new Map(), focusPath: null };
 const forget = () => {
   cached.facts.clear();
   cached.labels.clear();
-  cached.generated.clear();
+  cached.sheets.clear();
   cached.focusPath = null;
 };
 const fresh = (work) => (...args) => {
@@ -108,6 +109,7 @@ const fresh = (work) => (...args) => {
   try {
     return work(...args);
   } finally {
+    restRuler();
     forget(); // nothing here keeps a removed node alive
   }
 };
@@ -142,7 +144,7 @@ const factsOf = (el) => {
   const style = getComputedStyle(el);
   const display = style.display;
   const boxless = display === "contents";
-  const drawn = boxless || (display !== "none" && hasBox(el));
+  const drawn = boxless || (display === "none" ? tagOf(el) === "AREA" && isMapped(el) : hasBox(el));
   facts = { style, display, boxless, drawn, shown: drawn && style.visibility === "visible" };
   cached.facts.set(el, facts);
   return facts;
@@ -157,6 +159,7 @@ const joinsText = (el) => {
   return boxless || display === "inline" || display.startsWith("ruby");
 };
 const spoken = (text, el) => {
+  if (!sheetFacts(el).transforms) return text;
   switch (factsOf(el).style.textTransform) {
     case "uppercase": return text.toUpperCase();
     case "lowercase": return text.toLowerCase();

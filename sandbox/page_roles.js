@@ -21,9 +21,9 @@ const INTERACTIVE = new Set([
 // Reported for what they say; those in MUST_SPEAK only if they say something.
 const SPEAKING = new Set([
   "heading", "row", "status", "alert", "alertdialog", "dialog", "progressbar", "meter", "img", "tooltip", "log", "timer", "note",
-  "iframe", "columnheader",
+  "iframe", "columnheader", "separator",
 ]);
-const MUST_SPEAK = new Set(["heading", "status", "alert", "log", "note", "timer", "tooltip", "img"]);
+const MUST_SPEAK = new Set(["heading", "status", "alert", "log", "note", "timer", "tooltip", "img", "separator"]);
 // Reported if their author has named them.
 const CONTAINERS = new Set([
   "group", "table", "grid", "treegrid", "list", "tree", "menu", "menubar", "tablist", "tabpanel", "radiogroup", "toolbar",
@@ -79,7 +79,24 @@ const isDisclosure = (el) => {
   for (let before = previousElementOf(el); before; before = previousElementOf(before)) if (tagOf(before) === "SUMMARY") return false;
   return true;
 };
-const isClickable = (el) => hasAttr(el, "onclick") || (hasAttr(el, "tabindex") && Number.parseInt(attr(el, "tabindex"), 10) >= 0);
+// Listeners cannot be seen from here. But a page that listens for clicks says so to people, by a pointing hand: it begins
+// at the element that takes the click.
+const CONTROLS = "a,button,input,select,textarea,summary,[role],[tabindex],[onclick],[contenteditable]";
+const hasHand = (el) => {
+  const { pointers, hovers } = sheetFacts(el);
+  if (hovers !== "*" && isAmong(el, hovers)) return true;
+  return (pointers !== "" || (attr(el, "style") || "").includes("cursor")) && factsOf(el).style.cursor === "pointer";
+};
+const isPointedAt = (el) => {
+  if (!hasHand(el)) return false;
+  const parent = composedParent(el);
+  const around = parent && isShadow(parent) ? parent.host : parent;
+  if (isElement(around) && hasHand(around)) return false;
+  const control = firstElementOf(el) && query(el, CONTROLS);
+  return !control || textOf(control) !== textOf(el); // a frame around the one control that it holds
+};
+const isTabbable = (el) => hasAttr(el, "tabindex") && Number.parseInt(attr(el, "tabindex"), 10) >= 0;
+const isClickable = (el) => hasAttr(el, "onclick") || isPointedAt(el);
 const standsIn = (el, needed) => {
   const id = attr(el, "id");
   for (let around = composedParent(el); around; around = composedParent(around)) {
@@ -111,7 +128,7 @@ const tablePart = (el, tag) => {
   const table = closest(el, "table");
   const role = table && explicitRole(table);
   if (role === "presentation") return null;
-  if (tag === "TR") return "row";
+  if (tag === "TR") return isElement(parentOf(el)) && explicitRole(parentOf(el)) === "presentation" ? null : "row";
   if (tag === "TH") return headerRole(el);
   return role === "grid" || role === "treegrid" ? "gridcell" : "cell";
 };
@@ -125,7 +142,7 @@ const nativeRole = (el) => {
       return type in INPUT_ROLES ? INPUT_ROLES[type] : "textbox";
     }
     case "SELECT": return el.multiple || el.size > 1 ? "listbox" : "combobox";
-    case "A": case "AREA": case "a": return hasAttr(el, "href") || hasAttr(el, "onclick") ? "link" : null;
+    case "A": case "AREA": case "a": return hasAttr(el, "href") || isClickable(el) ? "link" : null;
     case "IMG": return "img";
     case "SUMMARY": return isDisclosure(el) ? "button" : null;
     case "TABLE": return "table";
@@ -141,11 +158,19 @@ const nativeRole = (el) => {
       return TAG_ROLES[tag] || null;
   }
 };
+// Of no use to an agent but for the click that they take.
 const CLICK_WINS = new Set([null, "presentation", "generic", "listitem", "paragraph", "cell", "rowheader", "term", "definition", "rowgroup"]);
+const CLICK_WINS_UNSAID = new Set(["article", "region", "list", "group", "form", "figure", "banner", "contentinfo"]);
+const ACTS_TOO = new Set(["gridcell", "row", "heading", "img", "separator", "columnheader"]);
+const isTarget = (el) => {
+  if (hasAttr(el, "onclick") || isTabbable(el)) return true;
+  const html = isHtml(el); // a shape that says nothing is a part of some drawing that takes the click
+  return isPointedAt(el) && !(html ? tagOf(el) === "LABEL" && el.control : !textOf(el) && !drawnTitle(el));
+};
 const roleOf = (el) => {
   const explicit = explicitRole(el);
   const role = explicit && explicit !== "generic" ? explicit : nativeRole(el);
-  return CLICK_WINS.has(role) && isClickable(el) ? "clickable" : role;
+  if (CLICK_WINS.has(role)) return isTarget(el) ? "clickable" : role;
+  return !explicit && CLICK_WINS_UNSAID.has(role) && isClickable(el) ? "clickable" : role;
 };
-const isInteractive = (el, role) => INTERACTIVE.has(role)
-  || ((role === "gridcell" || role === "row" || role === "heading" || role === "img" || role === "separator" || role === "columnheader") && isClickable(el));
+const isInteractive = (el, role) => INTERACTIVE.has(role) || (ACTS_TOO.has(role) && (isClickable(el) || isTabbable(el)));

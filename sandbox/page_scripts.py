@@ -33,6 +33,7 @@ from typing import Literal
 
 PARTS = (
     "page_nodes.js",
+    "page_sheets.js",
     "page_roles.js",
     "page_names.js",
     "page_states.js",

@@ -15,7 +15,7 @@ const valueOf = (el, role) => {
   const stated = attr(el, "aria-valuetext") ?? attr(el, "aria-valuenow");
   return stated === null && role === "combobox" && !query(el, "input,[role=textbox],[role=searchbox]") ? textOf(el) : stated;
 };
-const isDisabled = (el) => matches(el, ":disabled") || closest(el, '[aria-disabled="true"]') !== null;
+const isDisabled = (el) => (tagOf(el) !== "FIELDSET" && matches(el, ":disabled")) || closest(el, '[aria-disabled="true"]') !== null;
 const checkedState = (el, role) => {
   const native = tagOf(el) === "INPUT" && (el.type === "checkbox" || el.type === "radio");
   if (native) return el.indeterminate ? "mixed" : el.checked ? "checked" : "";
@@ -73,17 +73,49 @@ const offsetOf = (el) => {
   }
   return [x, y];
 };
+// A part of an image map has no box of its own: it lies on the image that uses the map.
+const imageOf = (area) => {
+  const map = closest(area, "map");
+  const name = map && attr(map, "name");
+  return name ? queryAll(documentOf(area), `img[usemap="#${CSS.escape(name)}"]`)[0] || null : null;
+};
+const isMapped = (area) => {
+  const image = imageOf(area);
+  return image !== null && isShown(image);
+};
+const mapRect = (area) => {
+  const image = imageOf(area);
+  const whole = image ? rectOf(image) : new DOMRect();
+  const numbers = (attr(area, "coords") || "").split(",").map(Number);
+  if (!image || numbers.length < 3 || numbers.some(Number.isNaN)) return whole;
+  const [cx, cy, r] = numbers;
+  const points = numbers.length === 3 ? [cx - r, cy - r, cx + r, cy + r] : numbers;
+  const [xs, ys] = [0, 1].map((side) => points.filter((_, index) => index % 2 === side));
+  const [left, top] = [Math.min(...xs), Math.min(...ys)];
+  return new DOMRect(whole.x + left, whole.y + top, Math.max(...xs) - left, Math.max(...ys) - top);
+};
+const areasOf = (el) => {
+  if (tagOf(el) === "AREA") return [mapRect(el)];
+  return factsOf(el).boxless ? around(el).getClientRects() : rectsOf(el);
+};
+const areaOf = (el) => {
+  if (tagOf(el) === "AREA") return mapRect(el);
+  return factsOf(el).boxless ? around(el).getBoundingClientRect() : rectOf(el);
+};
 const round = (number) => Math.round(number * 10) / 10;
+// One range serves for all texts: those that lie about have to be kept up to date by whatever changes the page.
+const ruler = rangeIn(document);
+const around = (node) => {
+  ruler.selectNodeContents(node);
+  return ruler;
+};
+const restRuler = () => ruler.setStart(document, 0) || ruler.collapse(true);
 const boxOf = (node) => {
   const text = kindOf(node) === TEXT;
-  let rect;
-  if (text || factsOf(node).boxless) {
-    const range = rangeIn(documentOf(node));
-    range.selectNodeContents(node);
-    rect = range.getBoundingClientRect();
-  } else rect = rectOf(node);
-  if (rect.width === 0 && rect.height === 0) return null;
-  const [x, y] = documentOf(node) === document ? [0, 0] : offsetOf(text ? parentOf(node) : node);
-  return [round(rect.x + x), round(rect.y + y), round(rect.width), round(rect.height)];
+  const { x, y, width, height } = text ? around(node).getBoundingClientRect() : areaOf(node);
+  if (width === 0 && height === 0) return null;
+  const [dx, dy] = documentOf(node) === document ? NOWHERE : offsetOf(text ? parentOf(node) : node);
+  return [round(x + dx), round(y + dy), round(width), round(height)];
 };
+const NOWHERE = [0, 0];
 const inViewport = (box) => box !== null && box[0] < innerWidth && box[1] < innerHeight && box[0] + box[2] > 0 && box[1] + box[3] > 0;

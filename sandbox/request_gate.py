@@ -29,6 +29,13 @@ POWERFUL_FEATURES = (
 """Permissions-Policy names of what pages may not use unless their application lists it in `App.features`."""
 
 
+SANDBOX = (
+    "sandbox allow-downloads allow-forms allow-modals allow-popups allow-popups-to-escape-sandbox allow-same-origin "
+    "allow-scripts allow-storage-access-by-user-activation allow-top-navigation"
+)
+"""What it leaves out are pointer lock (which would keep the agent's mouse), orientation lock and other programs."""
+
+
 class BodyTooLargeError(Exception):
     """A request's body is larger than MAX_BODY_BYTES; the page's doing, so no failure of the application."""
 
@@ -76,7 +83,10 @@ def page_rules(family: Iterable[str], features: Iterable[str]) -> list[tuple[byt
         features: the POWERFUL_FEATURES that its pages may use.
     """
     own = " ".join(["'self'", *(f"http://{host}" for host in sorted(family))])
-    content = f"default-src {own} data: blob: 'unsafe-inline' 'unsafe-eval'; form-action {own}; frame-ancestors {own}"
+    content = (
+        f"default-src {own} data: blob: 'unsafe-inline' 'unsafe-eval'; "
+        f"form-action {own}; frame-ancestors {own}; {SANDBOX}"
+    )
     granted = frozenset(features)
     policy = ", ".join(f"{name}={'(self)' if name in granted else '()'}" for name in POWERFUL_FEATURES)
     return [(b"content-security-policy", content.encode()), (b"permissions-policy", policy.encode())]

@@ -1,34 +1,44 @@
-"""One watchdog observer per process, and the fence that proves that it has caught up.
+"""The watcher of all workspaces: one watchdog observer per process, and the fence that proves that it has caught up.
 
 All workspaces of a process lie in one folder, watched recursively by one inotify instance. To fence, a sentinel file
 is created in a hidden folder beside them and its event awaited: inotify keeps order, so every earlier event has then
 arrived too.
 
-watchdog registers a folder twice (and warns, which under `-W error` ends its thread) if it is made inside another that
-it is just learning about. So whole trees are moved in from outside, and a fence stands before each folder made within.
+The watcher tells what looking at the files cannot: what was moved from where. What is there, and whether it has
+changed, is always read from the files themselves, so a watcher that lost events (the kernel's queue is finite) or died
+costs no more than that a move is told as a deletion and a creation. One that does not answer is replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from .browser_process_guard import ProcessGuard
 from .errors import WorkspaceError
+from .workspace_changes import Moves
+from .workspace_scan import remove_tree
+from .workspace_scratch import Scratch
+from .workspace_snapshot import ContentStore
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
+    from watchdog.observers.api import BaseObserver
 
-FENCE_DEADLINE_S = 5.0
+FENCE_DEADLINE_S = 10.0
+FENCE_PATIENCE_S = 1.0  # a sentinel that is not seen for so long was dropped with others: plant another
 FENCE_FOLDER = ".fence"
-IGNORED_EVENTS = frozenset({"opened", "closed", "closed_no_write"})
+_LATE = "the file watcher did not report its sentinel"
 
 
 class Watcher:
@@ -36,43 +46,32 @@ class Watcher:
 
     Attributes:
         folder: where workspaces are made, one sub-folder each.
+        scratch: the process's temporary folder, which holds it.
+        store: the contents that snapshots keep.
     """
 
     _shared: ClassVar[Watcher | None] = None
     _shared_lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self) -> None:
-        from watchdog.events import FileSystemEventHandler
-        from watchdog.observers import Observer
-
-        watcher = self
-
-        class Handler(FileSystemEventHandler):
-            def on_any_event(self, event: FileSystemEvent) -> None:
-                watcher._record(event)
-
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._dirty: set[str] = set()
-        self._moves: dict[str, dict[str, str]] = {}
-        self._fences: dict[str, threading.Event] = {}
+        self._moves: dict[str, Moves] = {}
+        self._fences: dict[str, Callable[[], None]] = {}
         self._numbers = itertools.count(1)
+        self._heard = 0.0
         self._closed = False
-        guard = ProcessGuard.shared()  # removes both folders if this process is killed
-        self.folder, self._staging = guard.make_folder("workspaces"), guard.make_folder("staging")
+        self.scratch = Scratch()
+        self.folder = self.scratch.watched
+        self.store = ContentStore(self.scratch.store)
         self._fence_folder = self.folder / FENCE_FOLDER
         self._fence_folder.mkdir()
         self._prefix = str(self.folder) + os.sep
-        self._observer = Observer()
         try:
-            self._observer.schedule(Handler(), str(self.folder), recursive=True)
-            self._observer.start()
-        except OSError as error:
-            self._remove_folders()
-            raise WorkspaceError(
-                f"the file watcher could not start ({error}); "
-                "raise fs.inotify.max_user_watches or max_user_instances, or end other watchers"
-            ) from error
+            self._observer = self._start_observer()
+        except WorkspaceError:
+            self.scratch.close()
+            raise
 
     @classmethod
     def shared(cls) -> Watcher:
@@ -92,15 +91,16 @@ class Watcher:
             WorkspaceError: the disk refuses, or the fixture is no folder.
         """
         try:
-            staging = Path(tempfile.mkdtemp(dir=self._staging, prefix="new-"))
-        except OSError as error:
-            raise WorkspaceError(f"cannot make a workspace in {self._staging}: {error}") from error
-        try:
-            if fixture is not None:
-                shutil.copytree(fixture, staging, symlinks=True, dirs_exist_ok=True)
-            return staging.rename(self.folder / staging.name)
+            staging = Path(tempfile.mkdtemp(dir=self.scratch.new))
+            try:
+                if fixture is not None:
+                    shutil.copytree(fixture, staging, symlinks=True, dirs_exist_ok=True)
+                    staging.chmod(0o700)
+                return staging.rename(self.folder / staging.name)
+            except BaseException:
+                remove_tree(str(staging))
+                raise
         except (OSError, shutil.Error) as error:
-            shutil.rmtree(staging, ignore_errors=True)
             what = f"cannot make a workspace in {self.folder}" + (f" from {fixture}" if fixture else "")
             raise WorkspaceError(f"{what}: {error}") from error
 
@@ -108,52 +108,46 @@ class Watcher:
         """Block until every change made in any workspace before this call has been recorded.
 
         Raises:
-            WorkspaceError: the sentinel's event did not come within `timeout_s` seconds, or the disk refuses.
+            WorkspaceError: no sentinel's event came within `timeout_s` seconds, or the disk refuses.
         """
-        sentinel, arrived = self._plant()
-        try:
-            if not arrived.wait(timeout_s):
-                raise WorkspaceError(self._late(timeout_s))
-        finally:
-            self._pull(sentinel)
+        arrived = threading.Event()
+        with contextlib.ExitStack() as sentinels:
+            for patience_s in self._attempts(timeout_s, sentinels, arrived.set):
+                if arrived.wait(patience_s):
+                    return
+        raise WorkspaceError(f"{_LATE} within {timeout_s:g} s: overloaded, or dead")
 
     async def fence_async(self, *, timeout_s: float = FENCE_DEADLINE_S) -> None:
         """`fence` without blocking the event loop."""
         loop = asyncio.get_running_loop()
-        awaited: asyncio.Future[None] = loop.create_future()
+        arrived = asyncio.Event()
 
-        def finish() -> None:
-            if not awaited.done():
-                awaited.set_result(None)
+        def arrive() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop may have closed meanwhile
+                loop.call_soon_threadsafe(arrived.set)
 
-        class Arrival(threading.Event):
-            def set(self) -> None:
-                super().set()
-                loop.call_soon_threadsafe(finish)
+        with contextlib.ExitStack() as sentinels:
+            for patience_s in self._attempts(timeout_s, sentinels, arrive):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(arrived.wait(), patience_s)
+                    return
+        raise WorkspaceError(f"{_LATE} within {timeout_s:g} s: overloaded, or dead")
 
-        sentinel, _ = self._plant(Arrival())
-        try:
-            await asyncio.wait_for(awaited, timeout_s)
-        except TimeoutError as error:
-            raise WorkspaceError(self._late(timeout_s)) from error
-        finally:
-            self._pull(sentinel)
-
-    def drain(self, folder: Path) -> tuple[bool, dict[str, str]]:
-        """Return, and forget, whether anything changed in `folder` since the last drain, and its moves.
-
-        Returns:
-            whether there was any event, and the moves as {absolute destination: absolute source}.
-        """
+    def drain_moves(self, folder: Path) -> Moves:
+        """Return, and forget, what was moved within `folder` since the last drain."""
         with self._lock:
-            dirty = str(folder) in self._dirty
-            self._dirty.discard(str(folder))
-            return dirty, self._moves.pop(str(folder), {})
+            return self._moves.pop(str(folder), None) or Moves()
 
     def forget(self, folder: Path) -> None:
         """Remove a workspace's folder and its records."""
-        shutil.rmtree(folder, ignore_errors=True)
-        self.drain(folder)
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except (OSError, RecursionError):  # too deep, or its modes were changed
+            with contextlib.suppress(OSError):
+                remove_tree(str(folder))
+        self.drain_moves(folder)
 
     def close(self) -> None:
         """Stop watching and remove the process's workspaces; idempotent."""
@@ -162,51 +156,88 @@ class Watcher:
         self._closed = True
         self._observer.stop()
         self._observer.join(FENCE_DEADLINE_S)
-        self._remove_folders()
+        self.scratch.close()
         atexit.unregister(self.close)
 
-    def _remove_folders(self) -> None:
-        for folder in (self.folder, self._staging):
-            shutil.rmtree(folder, ignore_errors=True)
+    def _start_observer(self) -> BaseObserver:
+        from watchdog.events import FileSystemEventHandler
 
-    def _plant(self, arrived: threading.Event | None = None) -> tuple[str, threading.Event]:
-        if self._closed or not self._observer.is_alive():
-            raise WorkspaceError("the file watcher has stopped; make a new workspace")
-        arrived = arrived or threading.Event()
-        sentinel = str(self._fence_folder / str(next(self._numbers)))
-        self._fences[sentinel] = arrived
+        watcher = self
+
+        class Handler(FileSystemEventHandler):
+            def on_any_event(self, event: FileSystemEvent) -> None:
+                watcher._record(event)
+
+        observer: BaseObserver
         try:
-            os.close(os.open(sentinel, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            if sys.platform == "linux":
+                from .watch_inotify import InotifyObserver
+
+                observer = InotifyObserver()
+            else:
+                from watchdog.observers import Observer
+
+                observer = Observer()
+            observer.schedule(Handler(), str(self.folder), recursive=True)
+            observer.start()
         except OSError as error:
-            del self._fences[sentinel]
-            raise WorkspaceError(f"the workspace's fence cannot be written: {error}") from error
-        return sentinel, arrived
+            raise WorkspaceError(
+                f"the file watcher could not start ({error}); "
+                "raise fs.inotify.max_user_watches or max_user_instances, or end other watchers"
+            ) from error
+        return observer
 
-    def _pull(self, sentinel: str) -> None:
-        self._fences.pop(sentinel, None)
-        Path(sentinel).unlink(missing_ok=True)
+    def _attempts(
+        self, timeout_s: float, sentinels: contextlib.ExitStack, arrive: Callable[[], None]
+    ) -> Iterator[float]:
+        """Plant a sentinel and yield how many seconds to wait for any of those planted, until the time is up.
 
-    def _late(self, timeout_s: float) -> str:
-        return f"the file watcher did not report its sentinel within {timeout_s:g} s: overloaded, or dead"
+        A busy watcher is waited for; one from which nothing was heard in the meantime is replaced.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            observer, planted = self._observer, time.monotonic()
+            sentinels.enter_context(self._planted(arrive))
+            yield min(left_s, FENCE_PATIENCE_S)
+            if self._heard < planted:
+                self._replace(observer)
+
+    @contextlib.contextmanager
+    def _planted(self, arrive: Callable[[], None]) -> Iterator[None]:
+        if self._closed:
+            raise WorkspaceError("the file watcher has stopped; make a new workspace")
+        sentinel = self._fence_folder / str(next(self._numbers))
+        self._fences[str(sentinel)] = arrive
+        try:
+            try:
+                os.close(os.open(sentinel, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            except OSError as error:
+                raise WorkspaceError(f"the workspace's fence cannot be written: {error}") from error
+            yield
+        finally:
+            self._fences.pop(str(sentinel), None)
+            sentinel.unlink(missing_ok=True)
+
+    def _replace(self, observer: BaseObserver) -> None:
+        with self._lock:
+            if self._observer is not observer or self._closed:
+                return
+            self._observer = self._start_observer()
+        observer.stop()
 
     def _record(self, event: FileSystemEvent) -> None:
-        if event.event_type in IGNORED_EVENTS:
-            return
+        self._heard = time.monotonic()
         source, destination = os.fsdecode(event.src_path), os.fsdecode(event.dest_path or "")
-        arrived = self._fences.get(source)
-        if arrived is not None:
-            arrived.set()
-            return
-        with self._lock:
-            for path in (source, destination):
-                relative = path.removeprefix(self._prefix)
-                name, _, inside = relative.partition(os.sep)
-                if relative == path or not inside or name == FENCE_FOLDER:
-                    continue
-                folder = self._prefix + name
-                self._dirty.add(folder)
-                if path == destination and source.startswith(folder + os.sep):
-                    self._moves.setdefault(folder, {})[destination] = source
+        arrive = self._fences.get(source)
+        if arrive is not None:
+            arrive()
+        elif destination:
+            name, _, inside = destination.removeprefix(self._prefix).partition(os.sep)
+            folder = self._prefix + name
+            if inside and source.startswith(folder + os.sep):
+                with self._lock:
+                    moves = self._moves.setdefault(folder, Moves())
+                    moves.add(source.removeprefix(folder + os.sep), inside, is_folder=event.is_directory)
 
 
 __all__ = ["Watcher"]

@@ -1,4 +1,4 @@
-"""The bundled web applications that the bundled tasks run on, by name."""
+"""The web applications that tasks run on, by name: the bundled ones, and those that a user registers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,42 @@ if TYPE_CHECKING:
 _CLASSES = {"expenses": "ExpensesApp", "library": "LibraryApp", "reports": "ReportsApp"}
 
 APP_NAMES: tuple[str, ...] = tuple(_CLASSES)
+"""Names of the bundled applications."""
+
+_registered: dict[str, App] = {}
+
+
+def register_app(app: App) -> None:
+    """Let tasks run on an application of your own, under its name; one registered earlier is replaced.
+
+    Raises:
+        TaskError: a bundled application has this name.
+    """
+    if app.name in _CLASSES:
+        raise TaskError(f"{app.name!r} is the name of a bundled application; give yours another")
+    _registered[app.name] = app
+
+
+def get_app(name: str) -> App:
+    """Return the application of this name; the same object each time, bundled ones imported on first use.
+
+    Raises:
+        TaskError: no application has this name.
+    """
+    if name in _registered:
+        return _registered[name]
+    if name not in _CLASSES:
+        raise TaskError(
+            f"unknown application {name!r}; known are {', '.join((*APP_NAMES, *sorted(_registered)))}. "
+            "Register your own with milepost.envs.apps.register_app"
+        )
+    return _bundled(name)
 
 
 @cache
-def get_app(name: str) -> App:
-    """Return the bundled application of this name; the same object each time, imported on first use.
-
-    Raises:
-        TaskError: no bundled application has this name.
-    """
-    if name not in _CLASSES:
-        raise TaskError(f"unknown application {name!r}; the bundled ones are {', '.join(APP_NAMES)}")
+def _bundled(name: str) -> App:
     app_class = getattr(import_module(f".{name}.app", __name__), _CLASSES[name])
     return cast("App", app_class())
 
 
-__all__ = ["APP_NAMES", "get_app"]
+__all__ = ["APP_NAMES", "get_app", "register_app"]

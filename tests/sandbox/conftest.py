@@ -74,9 +74,12 @@ def app():
 class Computer:
     """One page of one episode, driven synchronously."""
 
-    def __init__(self, app, html, others, quota_bytes, dialogs="accept"):
+    def __init__(self, app, html, others, quota_bytes, dialogs="accept", beside=None):
         pages = {"/": html, **others}
-        self.instance = AppServer.shared().open(app, rng=np.random.default_rng(0), parameters={"pages": pages})
+        self.instance = AppServer.shared().open(
+            app, rng=np.random.default_rng(0), parameters={"pages": pages}, beside=beside
+        )
+        self.hosts = [self.instance.host] + ([] if beside is None else [beside.host])
         self.workspace = Workspace.create(quota_bytes=quota_bytes)
         self.page = self.run(self._open(dialogs))
         self.look()
@@ -86,7 +89,7 @@ class Computer:
         page = await Fleet.shared().acquire()
         await page.open(
             url=self.instance.origin + "/",
-            allowed_hosts=[self.instance.host],
+            allowed_hosts=self.hosts,
             seed=5,
             downloads=self.workspace,
             dialogs=dialogs,
@@ -150,8 +153,8 @@ def computer(app):
     """Return a function that opens a page with the given body."""
     opened = []
 
-    def open_page(html, others=None, quota_bytes=10_000, dialogs="accept"):
-        opened.append(Computer(app, html, others or {}, quota_bytes, dialogs))
+    def open_page(html, others=None, quota_bytes=10_000, dialogs="accept", beside=None):
+        opened.append(Computer(app, html, others or {}, quota_bytes, dialogs, beside))
         return opened[-1]
 
     yield open_page

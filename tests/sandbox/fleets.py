@@ -84,10 +84,10 @@ def members(pid):
 
 
 def busy(pid, during_s=1.0):
-    """Return those of a browser's processes that used more than half a core for a while."""
+    """Return those of a browser's processes that used more than a tenth of a core (the machine may be loaded)."""
     before = {process.pid: process.cpu_s for process in members(pid)}
     time.sleep(during_s)
-    return [p for p in members(pid) if p.cpu_s - before.get(p.pid, p.cpu_s) > 0.5 * during_s]
+    return [p for p in members(pid) if p.cpu_s - before.get(p.pid, p.cpu_s) > 0.1 * during_s]
 
 
 def signal_group(pid, number=signal.SIGKILL):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from milepost.sandbox import page as page_module
+from milepost.sandbox import tab_input
 from milepost.sandbox.browser_thread import BrowserThread
 from milepost.sandbox.errors import BrowserCrashedError, FailureKind, PageHungError, SandboxError
 from milepost.sandbox.fleet import Fleet
@@ -27,7 +27,7 @@ def settle_often(it):
 
 
 def test_an_endless_loop_is_a_hang_within_the_deadline(computer, monkeypatch):
-    monkeypatch.setattr(page_module, "INPUT_DEADLINE_S", 1.0)
+    monkeypatch.setattr(tab_input, "INPUT_DEADLINE_S", 1.0)
     it = computer("<title>T</title><button onclick='for (;;);'>Loop</button>")
     began = time.monotonic()
     with pytest.raises(PageHungError) as caught:
@@ -90,7 +90,7 @@ def test_an_unreachable_first_page_says_so(computer):
     async def open_nowhere():
         page = await Fleet.shared().acquire()
         try:
-            host = "nobody.apps.localhost:1"
+            host = "nobody.example"
             await page.open(url=f"http://{host}/", allowed_hosts=[host], seed=0)
         finally:
             await Fleet.shared().release(page)

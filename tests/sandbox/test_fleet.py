@@ -8,7 +8,7 @@ import time
 import pytest
 
 from milepost.sandbox import fleet_browser, fleet_shard, settle
-from milepost.sandbox import page as page_module
+from milepost.sandbox import tab_input
 from milepost.sandbox.browser_process import command_line, process_table
 from milepost.sandbox.errors import BrowserCrashedError, PageHungError, SandboxError
 from milepost.sandbox.fleet import Fleet, FleetLimits
@@ -153,14 +153,14 @@ def test_a_hung_browser_is_found_by_the_next_episode(make_fleet, monkeypatch):
     signal_group(hung, signal.SIGSTOP)
     began = time.monotonic()
     assert title(own.page("<title>Next</title>")) == "Next"
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     with pytest.raises(BrowserCrashedError):
         until_it_fails(page)
     assert eventually(lambda: not members(hung))
 
 
 def test_a_looping_page_ends_alone_and_its_process_with_it(make_fleet, monkeypatch):
-    monkeypatch.setattr(page_module, "INPUT_DEADLINE_S", 1.0)
+    monkeypatch.setattr(tab_input, "INPUT_DEADLINE_S", 1.0)
     own = make_fleet()
     page = own.page("<title>T</title><button onclick='for (;;);'>Loop</button>")
     other = own.page("<title>Other</title>")

@@ -1,6 +1,7 @@
 """However a process ends, its browsers, its driver, its watchdog and its folders are gone; and nobody else's."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from .fleets import eventually, signal_group
 
 pytestmark = pytest.mark.browser
 
+START_DEADLINE_S = 120.0
 START = """
     import multiprocessing, os, signal, sys, threading, time
     from milepost.sandbox.browser_process_guard import ProcessGuard
@@ -65,7 +67,8 @@ class Owner:
             env={**os.environ, "TMPDIR": str(self.temporary)},
         )
         assert self.process.stdout is not None
-        self.said = self.process.stdout.readline().strip()
+        heard, _, _ = select.select([self.process.stdout], [], [], START_DEADLINE_S)
+        self.said = self.process.stdout.readline().strip() if heard else ""
         table = process_table()
         self.children = [table[pid] for pid in descendants([self.process.pid], table) if pid in table]
 
@@ -77,6 +80,7 @@ class Owner:
         return errors
 
     def wait(self):
+        """Wait until it has ended; idempotent."""
         self.process.wait(30)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             stream.close()
@@ -100,6 +104,22 @@ class Owner:
         assert eventually(lambda: not self.left()), self.left()
 
 
+@pytest.fixture
+def own(tmp_path):
+    """Return a function that starts an owner."""
+    owners = []
+
+    def start(script, **options):
+        owners.append(Owner(script, tmp_path, **options))
+        assert owners[-1].said == "ready", owners[-1].end()
+        return owners[-1]
+
+    yield start
+    for owner in owners:
+        owner.process.kill()
+        owner.wait()
+
+
 ENDS = {
     "return": ("", 0),
     "exception": ("raise SystemExit('on purpose')", 1),
@@ -111,10 +131,9 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_nothing_outlives_its_process(tmp_path, end):
+def test_nothing_outlives_its_process(own, end):
     script, code = ENDS[end]
-    owner = Owner(f"sys.stdin.readline()\n{script}", tmp_path)
-    assert owner.said == "ready"
+    owner = own(f"sys.stdin.readline()\n{script}")
     assert owner.find("run-driver")
     assert owner.find(OWNER_SWITCH)
     assert owner.find("browser_process.py")
@@ -125,9 +144,9 @@ def test_nothing_outlives_its_process(tmp_path, end):
     owner.has_left_nothing()
 
 
-def test_ctrl_c_ends_the_whole_foreground_group_and_leaves_nothing(tmp_path):
+def test_ctrl_c_ends_the_whole_foreground_group_and_leaves_nothing(own):
     # The terminal sends it to the driver and to whoever else is in the group as well.
-    owner = Owner("try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    raise SystemExit(130)", tmp_path)
+    owner = own("try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    raise SystemExit(130)")
     for process in [*owner.find("run-driver"), read_process(owner.process.pid)]:
         os.kill(process.pid, signal.SIGINT)
     owner.process.wait(30)
@@ -137,8 +156,8 @@ def test_ctrl_c_ends_the_whole_foreground_group_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("hung", ["browser", "driver", "both"])
-def test_not_even_what_hangs_outlives_a_killed_process(tmp_path, hung):
-    owner = Owner("time.sleep(60)", tmp_path)
+def test_not_even_what_hangs_outlives_a_killed_process(own, hung):
+    owner = own("time.sleep(60)")
     browser = next(p for p in owner.find(OWNER_SWITCH))
     driver = next(p for p in owner.find("run-driver"))
     if hung != "driver":
@@ -151,8 +170,8 @@ def test_not_even_what_hangs_outlives_a_killed_process(tmp_path, hung):
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.15, 0.3, 0.45, 0.6])
-def test_a_process_killed_while_its_browser_starts_leaves_nothing(tmp_path, after_s):
-    owner = Owner("", tmp_path, begin="say_ready()\nstart()\ntime.sleep(60)")
+def test_a_process_killed_while_its_browser_starts_leaves_nothing(own, after_s):
+    owner = own("", begin="say_ready()\nstart()\ntime.sleep(60)")
     time.sleep(after_s)
     table = process_table()
     owner.children = [table[pid] for pid in descendants([owner.process.pid], table)]
@@ -161,7 +180,7 @@ def test_a_process_killed_while_its_browser_starts_leaves_nothing(tmp_path, afte
     owner.has_left_nothing()
 
 
-def test_a_forked_child_that_lives_on_keeps_nothing_alive(tmp_path):
+def test_a_forked_child_that_lives_on_keeps_nothing_alive(own):
     # It has copies of every pipe, so nobody is told of the parent's end by a pipe that closes.
     script = """
         child = os.fork()
@@ -172,7 +191,7 @@ def test_a_forked_child_that_lives_on_keeps_nothing_alive(tmp_path):
         sys.stdin.readline()
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    owner = Owner(script, tmp_path)
+    owner = own(script)
     assert owner.process.stdout is not None
     child = int(owner.process.stdout.readline())
     owner.process.stdin.write("go on\n")
@@ -188,7 +207,7 @@ def test_a_forked_child_that_lives_on_keeps_nothing_alive(tmp_path):
         owner.wait()
 
 
-def test_a_forked_child_has_a_fleet_of_its_own_and_the_parent_keeps_its_one(tmp_path):
+def test_a_forked_child_has_a_fleet_of_its_own_and_the_parent_keeps_its_one(own):
     script = """
         child = os.fork()
         if child == 0:
@@ -203,47 +222,47 @@ def test_a_forked_child_has_a_fleet_of_its_own_and_the_parent_keeps_its_one(tmp_
         page = BrowserThread.get().run(acquire(), 60)
         assert BrowserThread.get().run(page.answers(), 10)
     """
-    owner = Owner(script, tmp_path, begin="start()\nbefore = len(os.listdir(os.environ['TMPDIR']))\nsay_ready()")
+    owner = own(script, begin="start()\nbefore = len(os.listdir(os.environ['TMPDIR']))\nsay_ready()")
     errors = owner.end(timeout_s=90)
     assert (owner.process.returncode, errors) == (0, "")
     owner.has_left_nothing()
 
 
-def test_spawned_processes_have_a_fleet_each_and_one_that_is_killed_costs_the_others_nothing(tmp_path):
+def test_spawned_processes_have_a_fleet_each_and_one_that_is_killed_costs_the_others_nothing(own):
     script = """
-        def work(number, ready, go_on):
+        def work(said):
             start()
-            ready.put(os.getpid())
-            go_on.wait(60)
+            said.send("ready")
+            said.recv()
             page = BrowserThread.get().run(acquire(), 60)
             assert BrowserThread.get().run(page.answers(), 10)
 
         if __name__ == "__main__":
             context = multiprocessing.get_context("spawn")
-            ready, go_on = context.Queue(), context.Event()
-            workers = [context.Process(target=work, args=(i, ready, go_on)) for i in range(3)]
+            pipes = [context.Pipe() for _ in range(3)]
+            workers = [context.Process(target=work, args=(there,)) for _, there in pipes]
             for worker in workers:
                 worker.start()
-            for worker in workers:
-                ready.get(timeout=90)
+            for here, _ in pipes:
+                assert here.poll(90)
             os.kill(workers[0].pid, signal.SIGKILL)
             workers[0].join(30)
-            go_on.set()
+            for here, _ in pipes[1:]:
+                here.send("go on")
             for worker in workers:
                 worker.join(60)
             assert [worker.exitcode for worker in workers] == [-signal.SIGKILL, 0, 0]
             say_ready()
     """
-    owner = Owner(script, tmp_path, begin="")
-    assert owner.said == "ready", owner.end()
+    owner = own(script, begin="")
     errors = owner.end(timeout_s=60)
     assert owner.process.returncode == 0, errors
     owner.has_left_nothing()
 
 
-def test_what_a_killed_watchdog_could_not_do_the_next_process_does(tmp_path):
-    first = Owner("time.sleep(60)", tmp_path)
-    other = Owner("sys.stdin.readline()", tmp_path)
+def test_what_a_killed_watchdog_could_not_do_the_next_process_does(own):
+    first = own("time.sleep(60)")
+    other = own("sys.stdin.readline()")
     for watchdog in first.find("browser_process.py"):
         os.kill(watchdog.pid, signal.SIGKILL)
     for browser in first.find(OWNER_SWITCH):
@@ -252,7 +271,7 @@ def test_what_a_killed_watchdog_could_not_do_the_next_process_does(tmp_path):
     first.wait()
     kept = other.left()
     assert len(kept) >= 2
-    third = Owner("sys.stdin.readline()", tmp_path)
+    third = own("sys.stdin.readline()")
     mine = [p.pid for p in first.children]
     assert eventually(lambda: not [pid for pid in first.living() if pid in mine])
     assert other.end(code=0) == "", "the living one was left alone"
@@ -261,19 +280,19 @@ def test_what_a_killed_watchdog_could_not_do_the_next_process_does(tmp_path):
 
 
 def test_only_folders_that_a_dead_owner_has_locked_are_cleared(tmp_path):
-    for name in ("milepost-other", "milepost-dead", "somebody-else", "playwright_kept"):
+    for name in ("milepost_other", "milepost_dead", "somebody-else", "playwright_kept"):
         (tmp_path / name).mkdir()
-    (tmp_path / "milepost-link").symlink_to(tmp_path / "somebody-else")
-    (tmp_path / "somebody-else" / "lock").touch()
-    (tmp_path / "milepost-dead" / "lock").touch()
-    (tmp_path / "milepost-dead" / "held").write_text(
+    (tmp_path / "milepost_link").symlink_to(tmp_path / "somebody-else")
+    (tmp_path / "somebody-else" / "owner").touch()
+    (tmp_path / "milepost_dead" / "owner").touch()
+    (tmp_path / "milepost_dead" / "held").write_text(
         f"folder {tmp_path}/playwright_profile\nfolder {tmp_path}/somebody-else\nbrowser {os.getpid()} 5\nfol"
     )
     (tmp_path / "playwright_profile").mkdir()
-    assert clear_stale(tmp_path) == [tmp_path / "milepost-dead"]
+    assert clear_stale(tmp_path) == [tmp_path / "milepost_dead"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "milepost-link",
-        "milepost-other",
+        "milepost_link",
+        "milepost_other",
         "playwright_kept",
         "somebody-else",
     ]
@@ -282,7 +301,7 @@ def test_only_folders_that_a_dead_owner_has_locked_are_cleared(tmp_path):
 def test_a_number_used_again_names_nobody():
     mine = read_process(os.getpid())
     assert mine is not None
-    assert mine in family(mine)
+    assert mine.pid in [process.pid for process in family(mine)]
     earlier = Process(pid=mine.pid, parent=mine.parent, group=mine.pid, state="S", started=mine.started - 1, cpu_s=0.0)
     assert family(earlier) == []
     assert find_leaders("--an-argument-that-nobody-has") == []

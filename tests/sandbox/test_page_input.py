@@ -198,7 +198,7 @@ def test_frames_of_any_origin_are_seen_and_used(computer, origin):
     other = computer("", {"/inner": FRAME})
     source = other.instance.origin + "/inner" if origin else "/inner"
     it = computer(f"<button>Outer</button><iframe title=Part src='{source}' style='display:block;margin:200px;border:7px solid'></iframe>"
-                  "<p>After</p>", {"/inner": FRAME})  # fmt: skip
+                  "<p>After</p>", {"/inner": FRAME}, beside=other.instance)  # fmt: skip
     names = [e.name for e in it.look().elements]
     assert names == ["Outer", "Part", "Inside", "Inner", "Field", "After"]
     assert it.element("Inner").frame == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from urllib.parse import quote
 
 import pytest
 from starlette.applications import Starlette
@@ -42,7 +43,7 @@ class HostileApp(App):
             return RedirectResponse(request.query_params["to"], int(request.query_params.get("status", 302)))
 
         async def download(request):
-            name = request.query_params["name"]
+            name = quote(request.query_params["name"], safe="")
             headers = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
             return Response("data", media_type="application/octet-stream", headers=headers)
 

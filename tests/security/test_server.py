@@ -207,9 +207,9 @@ def test_sql_and_markup_in_a_task_s_parameters_are_only_text():
 
 
 def test_only_this_machine_can_connect():
-    with socket.socket() as probe, pytest.raises(OSError):  # bound to 127.0.0.1, so no other address answers
+    with socket.socket() as probe:
         probe.settimeout(3)
-        probe.connect((own_address(), AppServer.shared().port))
+        assert probe.connect_ex((own_address(), AppServer.shared().port)) != 0
 
 
 def own_address():
