@@ -19,7 +19,7 @@ MAX_BOXES = 256
 """Most elements in one observation's boxes and marks; further ones are left out."""
 
 MAX_REF = 2**24
-"""Largest reference that a float32 holds exactly."""
+"""Largest reference that a float32 holds exactly; elements of late frames may lie beyond it and are left out."""
 
 _COLOURS = ("#c1121f", "#1d4ed8", "#15803d", "#7e22ce", "#b45309", "#0e7490", "#be185d", "#3f3f46")
 _FONT_SIZE = 13
@@ -44,7 +44,7 @@ def visible_boxes(elements: Sequence[Element]) -> NDArray[np.float32]:
     rows = [
         (e.ref, max(e.box[0], 0), max(e.box[1], 0), e.box[0] + e.box[2], e.box[1] + e.box[3])
         for e in elements
-        if e.interactive and e.box is not None
+        if e.interactive and e.box is not None and e.ref <= MAX_REF
     ]
     found = np.array(rows, dtype=np.float32).reshape(-1, 5)
     found[:, 3] = np.minimum(found[:, 3], VIEWPORT[0]) - found[:, 1]

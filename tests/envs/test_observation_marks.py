@@ -78,6 +78,11 @@ def test_more_elements_than_there_is_room_for_are_left_out():
     assert padded_boxes(drawn) in Eyes(["boxes"]).space["boxes"]  # type: ignore[index]
 
 
+def test_every_reference_that_is_shown_is_exact():
+    drawn = [button(ref, 10, 20, 30, 40) for ref in (1, 300_017, 2**24 - 1, 2**24, 2**24 + 1, 10**9)]
+    assert visible_boxes(drawn)[:, 0].astype(int).tolist() == [1, 300_017, 2**24 - 1, 2**24]
+
+
 def test_a_mark_is_an_outline_and_a_label_outside_it():
     marked = draw_marks(WHITE, [button(42, 300, 200, 100, 50)])
     assert marked.shape == WHITE.shape
