@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .workspace import Workspace
 
 BINDING = "milepostJournal"
-DOWNLOAD_START_S = 2.0
+DOWNLOAD_START_S = 5.0
 REQUEST_DEADLINE_S = 2.0
 DOWNLOAD_DEADLINE_S = 30.0
 Recorded = tuple[type[Event], dict[str, Any]]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from milepost.sandbox.page_scripts import isolated_world_script
-from milepost.sandbox.settle import WORLD
+from milepost.sandbox.page_frames import WORLD
 
 pytestmark = pytest.mark.browser
 

@@ -110,7 +110,8 @@ def test_shadow_roots_slots_and_frames_are_walked_in_order(computer):
         "heading 'Card'",
         "text 'slotted'",
         "button 'Go'",
-        "heading 'Inside'",
+        "iframe ''",
+        "  heading 'Inside'",
         "text 'after'",
     ]
 
