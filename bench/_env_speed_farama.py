@@ -80,7 +80,8 @@ def measure(settings):
     base_url = settings["pages_url"] + "/miniwob/"
     steps, resets = settings["steps"], settings["resets"]
     pages = {}
-    for page, plan in PLANS.items():
+    for page in settings["pages"]:
+        plan = PLANS[page]
         steps_here, resets_here = (steps, resets) if page == MAIN_PAGE else (steps // 4, 2)
         pages[page] = run_plan(page, plan, base_url, steps=steps_here, resets=resets_here)
     nodes = run_plan(NODES_PAGE, NODES_PLAN, base_url, steps=steps // 4, resets=1)

@@ -119,7 +119,8 @@ def measure(settings):
     register_site()
     steps, resets = settings["steps"], settings["resets"]
     pages = {}
-    for page, plan in PLANS.items():
+    for page in settings["pages"]:
+        plan = PLANS[page]
         env = MilepostEnv(miniwob_task(page))
         if page == MAIN_PAGE:
             pages[page] = run_plan(env, page, plan, steps=steps, resets=resets)

@@ -117,7 +117,8 @@ async def run(settings):
             executable_path=settings["browser"], headless=True, args=["--disable-gpu"]
         )
         pages = {}
-        for name, plan in PLANS.items():
+        for name in settings["pages"]:
+            plan = PLANS[name]
             url = f"{base}/miniwob/{name}.html"
             page = await open_page(browser, url)
             steps_here, resets_here = (steps, resets) if name == MAIN_PAGE else (steps // 4, 2)

@@ -88,10 +88,10 @@ def contestants(quick):
 def counts_for(name, quick):
     """Return how often a contestant does what: fewer for the slow peers, which vary less in proportion."""
     if name not in (OURS, FLOOR):
-        return {"steps": 20, "resets": 4, "contexts": 2, "rounds": 8}
+        return {"pages": list(PLANS), "steps": 20, "resets": 4, "contexts": 2, "rounds": 8}
     if quick:
-        return {"steps": 24, "resets": 4, "contexts": CONTEXTS, "rounds": 8}
-    return {"steps": 400, "resets": 40, "contexts": CONTEXTS, "rounds": 60}
+        return {"pages": [MAIN_PAGE], "steps": 24, "resets": 4, "contexts": CONTEXTS, "rounds": 8}
+    return {"pages": list(PLANS), "steps": 400, "resets": 40, "contexts": CONTEXTS, "rounds": 60}
 
 
 def run_once(python, script, settings):
@@ -138,6 +138,8 @@ def table_rows(runs):
             values = [v for result in results if (v := value_at(result, path)) is not None]
             medians[name] = statistics.median(values) if values else None
         ours = medians[OURS]
+        if ours is None:
+            continue  # --quick leaves this page out
         rows.append(
             {
                 "what": label,
