@@ -27,7 +27,8 @@ const hitAt = (el, x, y) => {
   return hit;
 };
 const UNTYPED = ["checkbox", "radio", "button", "submit", "reset", "image", "file", "hidden"];
-const takesText = (el) => (tagOf(el) === "INPUT" && !UNTYPED.includes(el.type)) || tagOf(el) === "TEXTAREA" || isEditableHtml(el);
+const takesText = (el) => tagOf(el) === "TEXTAREA" || isEditableHtml(el)
+  || (tagOf(el) === "INPUT" && !UNTYPED.includes(el.type));
 const isEditableHtml = (el) => isHtml(el) && isEditable(el);
 const KINDS = {
   fill: (el) => (takesText(el) ? null : "cannot be filled with text"),
@@ -117,7 +118,8 @@ const put = (ref, text) => {
   if (el.value !== text) {
     const came = el.value;
     el.value = before;
-    return { error: `${say(el)} does not take ${JSON.stringify(text)}${came ? ` (it would become ${JSON.stringify(came)})` : ""}` };
+    const became = came ? ` (it would become ${JSON.stringify(came)})` : "";
+    return { error: `${say(el)} does not take ${JSON.stringify(text)}${became}` };
   }
   fire(el);
   return { ...describe(el, roleOf(el)), value: el.value };
@@ -145,17 +147,20 @@ const choose = (ref, option) => {
   return { ...describe(el, roleOf(el)), value: valueOf(el, "combobox") };
 };
 const SCROLLS = {
-  up: ["Top", "Height", "Y", -1], down: ["Top", "Height", "Y", 1], left: ["Left", "Width", "X", -1], right: ["Left", "Width", "X", 1],
+  up: ["Top", "Height", "Y", -1], down: ["Top", "Height", "Y", 1],
+  left: ["Left", "Width", "X", -1], right: ["Left", "Width", "X", 1],
 };
 const scroll = (direction, ref = null) => {
   // The scrollable part around the element, or under the middle of the viewport, else the page: what a wheel would move.
   const [side, extent, axis, sign] = SCROLLS[direction];
   const page = scrollerOf(document) || docRoot(document);
-  const moves = (el) => el[`scroll${extent}`] > el[`client${extent}`] + 1 && ["auto", "scroll"].includes(getComputedStyle(el)[`overflow${axis}`]);
+  const moves = (el) => el[`scroll${extent}`] > el[`client${extent}`] + 1
+    && ["auto", "scroll"].includes(getComputedStyle(el)[`overflow${axis}`]);
   let part = ref === null ? hitOf(document, innerWidth / 2, innerHeight / 2) : elementOf(ref);
   if (ref !== null && !part) return { error: `element ${ref} is not on the page any more` };
-  while (part && part !== bodyOf(document) && part !== docRoot(document) && !(isElement(part) && moves(part))) part = composedParent(part);
-  if (!part || part === bodyOf(document) || part === docRoot(document)) part = page;
+  const whole = (node) => !node || node === bodyOf(document) || node === docRoot(document);
+  while (!whole(part) && !(isElement(part) && moves(part))) part = composedParent(part);
+  if (whole(part)) part = page;
   const before = part[`scroll${side}`];
   const step = sign * 0.8 * Math.min(part[`client${extent}`], extent === "Height" ? innerHeight : innerWidth);
   part.scrollBy({ [side.toLowerCase()]: step, behavior: "instant" });

@@ -6,13 +6,16 @@ const DRAWING_DETAIL = new Set([
   "linearGradient", "radialGradient", "pattern", "marker", "metadata", "symbol",
 ]);
 const DROPPED = /^(on|data-|style$|srcset$|sizes$|nonce$|integrity$|crossorigin$|xmlns|jsaction$|jsname$|ping$)/;
+const KEPT_IN_DRAWINGS = /^(id|class|role|aria-.*|href|tabindex)$/;
 const ATTRIBUTE_CHARS = 100;
 const NOTICE_CHARS = 40;
 const escapeText = (text) => text.replace(/[&<>]/g, (char) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[char]);
 const escapeValue = (text) => escapeText(text).replace(/"/g, "&quot;");
 const attributesOf = (el, tag) => {
   const kept = new Map();
-  for (const name of attrNames(el)) if (!DROPPED.test(name) && (isHtml(el) || /^(id|class|role|aria-|href$|tabindex$)/.test(name))) kept.set(name, attr(el, name));
+  for (const name of attrNames(el)) {
+    if (!DROPPED.test(name) && (isHtml(el) || KEPT_IN_DRAWINGS.test(name))) kept.set(name, attr(el, name));
+  }
   if (tag === "INPUT") {
     if (el.type === "checkbox" || el.type === "radio") el.checked ? kept.set("checked", "") : kept.delete("checked");
     else if (el.type === "password") kept.set("value", "•".repeat(el.value.length));

@@ -83,7 +83,8 @@ const ownText = (el, tag, into) => {
   switch (tag) {
     case "IMG": case "AREA": return squeeze(attr(el, "alt") ?? attr(el, "title") ?? "");
     case "INPUT": return BUTTON_TYPES.has(el.type) ? buttonText(el) : squeeze(attr(el, "title") || "");
-    case "TEXTAREA": case "SELECT": case "IFRAME": case "OBJECT": case "VIDEO": case "AUDIO": return squeeze(attr(el, "title") || "");
+    case "TEXTAREA": case "SELECT": case "IFRAME": case "OBJECT": case "VIDEO": case "AUDIO":
+      return squeeze(attr(el, "title") || "");
     case "svg": return drawingRole(el) ? drawnTitle(el) : null;
     default: return null;
   }
@@ -98,7 +99,9 @@ const textOf = (el, options = {}) => {
 // ---------------------------------------------------------------- names
 const buttonText = (el) => (hasAttr(el, "value") ? squeeze(el.value) : BUTTON_NAMES[el.type]);
 const drawnTitle = (el) => {
-  for (let child = firstElementOf(el); child; child = nextElementOf(child)) if (tagOf(child) === "title") return squeeze(child.textContent);
+  for (let child = firstElementOf(el); child; child = nextElementOf(child)) {
+    if (tagOf(child) === "title") return squeeze(child.textContent);
+  }
   return "";
 };
 const byIds = (el, attribute) => {
@@ -148,7 +151,7 @@ const nativeName = (el, tag, role) => {
   switch (tag) {
     case "INPUT":
       if (BUTTON_TYPES.has(el.type)) return buttonText(el);
-      if (el.type === "image") return squeeze(attr(el, "alt") || "") || squeeze(attr(el, "value") || "") || squeeze(attr(el, "title") || "") || "Submit";
+      if (el.type === "image") return ["alt", "value", "title"].map((name) => squeeze(attr(el, name) || "")).find(Boolean) || "Submit";
       if (el.type === "file") return squeeze(attr(el, "title") || "") || (el.multiple ? "Choose Files" : "Choose File");
       return "";
     case "IMG": case "AREA": return attr(el, "alt") === null ? "" : squeeze(attr(el, "alt"));
@@ -186,7 +189,7 @@ const naming = (el, role) => {
     if (text) return { name: clip(text, NAME_CHARS), fromContent: true };
   }
   if (tag === "IMG" && attr(el, "alt") !== null) return { name: "", fromContent: false };
-  const hint = squeeze(attr(el, "title") || "") || squeeze(attr(el, "placeholder") || "") || squeeze(attr(el, "aria-placeholder") || "");
+  const hint = ["title", "placeholder", "aria-placeholder"].map((name) => squeeze(attr(el, name) || "")).find(Boolean) || "";
   return { name: clip(hint, NAME_CHARS), fromContent: false };
 };
 const nameOf = (el, role) => naming(el, role).name;

@@ -32,11 +32,14 @@ const CONTAINERS = new Set([
 ]);
 const CELLS = new Set(["cell", "gridcell", "rowheader"]);
 const REPORTED = new Set([...INTERACTIVE, ...SPEAKING, ...CONTAINERS]);
+const OUR_OWN = new Set([
+  "file", "color", "date", "time", "month", "week", "datetime", "clickable", "iframe", "canvas", "video", "audio",
+]);
 const KNOWN_ROLES = new Set([
   ...REPORTED, ...CELLS, "presentation", "none", "generic", "listitem", "paragraph", "separator", "definition", "term",
   "rowgroup", "directory", "image", "blockquote", "caption", "code", "deletion", "emphasis", "insertion", "strong", "subscript",
   "superscript", "time", "mark", "suggestion", "comment",
-].filter((role) => !["file", "color", "date", "month", "week", "datetime", "clickable", "iframe", "canvas", "video", "audio"].includes(role)));
+].filter((role) => !OUR_OWN.has(role)));
 const SAME_ROLE = { image: "img", directory: "list", none: "presentation" };
 // Without one of these around it, Chromium does not take the role for one.
 const NEEDED_AROUND = {
@@ -54,7 +57,8 @@ const LEAVES = new Set([
   "month", "week", "datetime", "tooltip", "scrollbar",
 ]);
 const SECTIONING = "article,aside,main,nav,section,[role=article],[role=complementary],[role=main],[role=navigation],[role=region]";
-const GLOBAL_ARIA = /^aria-(atomic|busy|controls|current|describedby|details|dropeffect|flowto|grabbed|keyshortcuts|label|labelledby|live|owns|relevant|roledescription)$/;
+const GLOBAL_ARIA = new RegExp("^aria-(atomic|busy|controls|current|describedby|details|dropeffect|flowto|grabbed|"
+  + "keyshortcuts|label|labelledby|live|owns|relevant|roledescription)$");
 
 const canFocus = (el) => {
   const tabindex = attr(el, "tabindex");
@@ -76,7 +80,9 @@ const isEditingHost = (el) => {
 const isDisclosure = (el) => {
   const parent = parentOf(el);
   if (!isElement(parent) || tagOf(parent) !== "DETAILS") return false;
-  for (let before = previousElementOf(el); before; before = previousElementOf(before)) if (tagOf(before) === "SUMMARY") return false;
+  for (let before = previousElementOf(el); before; before = previousElementOf(before)) {
+    if (tagOf(before) === "SUMMARY") return false;
+  }
   return true;
 };
 // Listeners cannot be seen from here. But a page that listens for clicks says so to people, by a pointing hand: it begins

@@ -10,7 +10,9 @@ const readRules = (rules, into) => {
     if (style.textTransform) into.transforms = true;
     if (style.contentVisibility) into.skips = true;
     const bare = /&|:host|::slotted/.test(selector) ? "*" : selector.replace(/::?(before|after)/g, "");
-    if (style.cursor.includes("pointer")) (selector.includes(":hover") ? into.hovers : into.pointers).push(bare.replaceAll(":hover", ""));
+    if (style.cursor.includes("pointer")) {
+      (selector.includes(":hover") ? into.hovers : into.pointers).push(bare.replaceAll(":hover", ""));
+    }
     if (/:(before|after)/.test(selector) && !HARMLESS.has(style.content)) into.generators.push(bare);
   }
 };
@@ -20,7 +22,8 @@ const readSheet = (sheet) => {
   try {
     rules = sheet.cssRules;
   } catch (error) {
-    return { transforms: true, skips: true, pointers: ["*"], hovers: [], generators: ["*"] }; // another origin's: every element has to be asked
+    // another origin's: every element has to be asked
+    return { transforms: true, skips: true, pointers: ["*"], hovers: [], generators: ["*"] };
   }
   let known = readSheets.get(sheet);
   if (!known || known.rules !== rules.length) {
