@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from .workspace_paths import FOLDER_FLAGS, MAX_DEPTH, open_folder
 from .workspace_scan import TooManyFilesError, measure, remove_tree, scan, walk
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Checkout:
     """A folder with a copy of a workspace's files. Made by `check_out`, ended by `remove`.
 
@@ -35,6 +36,8 @@ class Checkout:
     folder: Path
     fd: int
     before: dict[str, str | None]
+    _removed: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def excess(self) -> str:
         """Return what the copy holds too much of for the workspace's quota, "" if nothing.
@@ -43,11 +46,14 @@ class Checkout:
             WorkspaceError: the disk refuses.
         """
         quota_bytes, quota_files = self.workspace.quota_bytes, self.workspace.quota_files
-        os.fchmod(self.fd, 0o700)  # a command may have locked it
-        try:
-            usage = measure(self.fd, limit=quota_files)
-        except TooManyFilesError:
-            return f"more than {quota_files} files and folders"
+        with self._lock:  # a look that came too late must not use a descriptor that is another's by now
+            if self._removed:
+                return ""
+            os.fchmod(self.fd, 0o700)  # a command may have locked it
+            try:
+                usage = measure(self.fd, limit=quota_files)
+            except TooManyFilesError:
+                return f"more than {quota_files} files and folders"
         if usage.is_too_deep:
             return f"folders nested more than {MAX_DEPTH} deep"
         return f"more than {quota_bytes} bytes" if usage.size_bytes > quota_bytes else ""
@@ -79,8 +85,12 @@ class Checkout:
         return left_out
 
     def remove(self) -> None:
-        """Remove the copy; what cannot be removed now goes with the process's temporary folder."""
-        os.close(self.fd)
+        """Remove the copy; idempotent. What cannot be removed now goes with the process's temporary folder."""
+        with self._lock:
+            if self._removed:
+                return
+            self._removed = True
+            os.close(self.fd)
         with contextlib.suppress(OSError):
             remove_tree(str(self.folder))
 
