@@ -83,6 +83,7 @@ class Owner:
         """Wait until it has ended; idempotent."""
         self.process.wait(30)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert stream is not None
             stream.close()
 
     def find(self, word):
@@ -201,7 +202,9 @@ def test_a_forked_child_that_lives_on_keeps_nothing_alive(own):
         owner.children = [p for p in owner.children if p.pid != child]
         assert eventually(lambda: not [pid for pid in owner.living() if pid != child]), owner.living()
         assert eventually(lambda: not owner.left())
-        assert not read_process(child).ended
+        alive = read_process(child)
+        assert alive is not None
+        assert not alive.ended
     finally:
         os.kill(child, signal.SIGKILL)
         owner.wait()
