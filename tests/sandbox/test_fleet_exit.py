@@ -83,8 +83,8 @@ class Owner:
         """Wait until it has ended; idempotent."""
         self.process.wait(30)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+            assert stream is not None
+            stream.close()
 
     def find(self, word):
         """Return its descendants whose command line has this word in it."""
