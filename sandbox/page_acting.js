@@ -96,12 +96,11 @@ const covered = (ref, x, y) => {
   const hit = hitAt(el, x, y);
   return hit && within(hit, el) ? {} : { error: hit ? `it is covered by ${say(hit)}` : "it is out of view" };
 };
-const deepFocus = () => focusIn(true);
 const grip = (ref) => {
   const el = elementOf(ref);
   if (!el) return { error: `element ${ref} went away when it was clicked` };
-  if (deepFocus() !== el) el.focus({ preventScroll: true });
-  if (deepFocus() !== el) return { error: `${say(el)} does not take the focus` };
+  if (focusedNode() !== el) el.focus({ preventScroll: true });
+  if (focusedNode() !== el) return { error: `${say(el)} does not take the focus` };
   const editable = isEditableHtml(el);
   if (editable) viewOf(documentOf(el)).getSelection().selectAllChildren(el);
   else el.select?.();

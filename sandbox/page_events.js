@@ -47,4 +47,4 @@ const listen = (view) => {
   view.addEventListener("submit", onSubmit, true);
   view.addEventListener("focusin", onFocus, true);
 };
-if (window === window.top || MILEPOST_FRAMES === "own") listen(window);
+listen(window);

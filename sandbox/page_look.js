@@ -1,13 +1,12 @@
 // The walk that finds what there is to report, in document order, without recursion: pages may be nested without end.
 const MOST_NODES = 200000; // beyond these a page is not read: what is omitted is then a lower bound
-const walkPage = (cap, walkFrames) => {
+const walkPage = (cap) => {
   const out = [];
   const unnumbered = []; // what an agent cannot act on and used to stay unseen takes its number last
   const inner = [];
   const stack = [];
   let omitted = 0;
   let visits = 0;
-  let frameCount = 0;
   let run = null; // the piece of plain text being gathered
 
   const emit = (node, role, name, depth, frame, element, boxed, late) => {
@@ -52,12 +51,6 @@ const walkPage = (cap, walkFrames) => {
   const addFrame = (el, at) => {
     flush();
     if (!isShown(el)) return;
-    const body = walkFrames ? innerBody(el) : null;
-    if (body) {
-      listen(viewOf(documentOf(body)));
-      descend(body, at.depth, at, false, false, true, ++frameCount);
-      return;
-    }
     emit(el, "iframe", nameOf(el, "iframe"), at.depth, at.frame, el);
     const rect = rectOf(el);
     inner.push([refOf(el), round(rect.x + el.clientLeft), round(rect.y + el.clientTop), inViewport(boxOf(el))]);
@@ -157,28 +150,10 @@ const hasState = (el) => ["aria-selected", "aria-checked", "aria-expanded"].some
 // A clickable part of the page that says much, or holds structure of its own, is no button: its content is reported.
 const isWide = (el, name) => name.length >= NAME_CHARS / 2
   || [...queryIn(el, "h1,h2,h3,h4,h5,h6,table,li,form,p+p")].slice(0, 8).some(isShown);
-const innerBody = (frame) => {
-  try {
-    return frame.contentDocument && bodyOf(frame.contentDocument);
-  } catch (error) {
-    return null; // another origin: its content is not ours to read
-  }
-};
-const innerFocus = (frame) => {
-  const body = innerBody(frame);
-  const active = body && activeOf(documentOf(body));
-  return active && active !== body ? active : null;
-};
-const focusIn = (walkFrames) => {
-  let active = focusedNode();
-  while (walkFrames && active && tagOf(active) === "IFRAME" && innerBody(active)) active = innerFocus(active);
-  return active;
-};
-const look = (cap, { frames = MILEPOST_FRAMES } = {}) => {
+const look = (cap) => {
   listen(window);
-  const walkFrames = frames === "walk";
-  const seen = walkPage(cap, walkFrames);
-  const focused = focusIn(walkFrames);
+  const seen = walkPage(cap);
+  const focused = focusedNode();
   return { url: location.href, title: squeeze(titleOf(document)), focused: focused && refOf(focused), ...seen, now: Date.now() };
 };
 const selection = () => {

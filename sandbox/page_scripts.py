@@ -3,7 +3,7 @@
 It runs in every document before any script of the page. The page's own world sees neither it, nor its globals, nor the
 binding that it reports to, and it writes nothing to the DOM. What the host may call, on `milepostPage`:
 
-    look(cap, {frames})  the accessible elements, as one JSON-ready object (see below)
+    look(cap)            the accessible elements, as one JSON-ready object (see below)
     html(limit)          the document's pruned HTML, at most `limit` characters
     selection()          the selected text
     checked(ref)         whether a checkbox, radio, switch or toggle button is on; None if it is none
@@ -19,17 +19,16 @@ binding that it reports to, and it writes nothing to the DOM. What the host may 
     frames(count)        after that many animation frames: does it wait for more?
 
 `look` answers `{url, title, focused, elements, omitted, frames, now}`. A row of `elements` is
-`[ref, role, name, value, states, options, depth, box, in_viewport, interactive, frame]`. With frames "walk", frames of
-the same origin are walked from the top and numbered in `frame`; with "own", every frame reports its own document only,
-boxes are relative to its own viewport, `frame` is 0, and `frames` lists its frame elements as `[ref, x, y, visible]`:
-where the content of each begins. References are unique within a frame.
+`[ref, role, name, value, states, options, depth, box, in_viewport, interactive, frame]`. Every frame reports its own
+document only: boxes are relative to its own viewport, `frame` is 0, and `frames` lists its frame elements as
+`[ref, x, y, visible]`: where the content of each begins. References are unique within a frame; `tab.py` puts the frames
+together.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Literal
 
 PARTS = (
     "page_nodes.js",
@@ -48,17 +47,11 @@ PARTS = (
 
 
 @cache
-def isolated_world_script(*, frames: Literal["walk", "own"] = "walk") -> str:
-    """Return the script that every document's isolated world starts with; it defines `milepostPage`.
-
-    Args:
-        frames: "walk": the top frame reports its same-origin frames too, and they keep silent (`milepostPage` is there
-            in them, but journals nothing until it is asked to look). "own": every frame reports, and journals, for
-            itself from the start.
-    """
+def isolated_world_script() -> str:
+    """Return the script that every document's isolated world starts with; it defines `milepostPage`."""
     folder = resources.files(__package__)
     body = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in PARTS)
-    return f'"use strict";\nconst milepostPage = (() => {{\nconst MILEPOST_FRAMES = "{frames}";\n{body}}})();\n'
+    return f'"use strict";\nconst milepostPage = (() => {{\n{body}}})();\n'
 
 
 __all__ = ["isolated_world_script"]

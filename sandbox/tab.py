@@ -112,7 +112,7 @@ class Tab:
         channel = Channel(await devtools.attach(target["targetId"]))
         tree = await channel.send("Page.getFrameTree")
         tab = cls(page, channel, tree["frameTree"]["frame"]["id"], devtools.frames)
-        script = isolated_world_script(frames="own")
+        script = isolated_world_script()
         await asyncio.gather(
             channel.send("Page.enable"),
             channel.send("Network.enable"),
