@@ -217,7 +217,7 @@ class Episode:
 
     async def _look(self, *, previous: Snapshot | None = None) -> Moment:
         view = await self._page.look()
-        await self._workspace.fence()
+        files, changes = await self._workspace.look(self.step)
         state = await asyncio.to_thread(self._app.state)  # it may wait for the application's thread
         snapshot = Snapshot(
             url=self.masked(view.url),
@@ -225,12 +225,12 @@ class Episode:
             focused=view.focused,
             elements=view.elements,
             elements_omitted=view.elements_omitted,
-            files=self._workspace.files(),
+            files=files,
             tabs=tuple(self._masked_record(tab) for tab in view.tabs),
             dialog=None if view.dialog is None else self._masked_record(view.dialog),
             app_state=state,
         )
-        events = [*self._page.drain_events(self.step), *self._workspace.drain_events(self.step), *self._pending]
+        events = [*self._page.drain_events(self.step), *changes, *self._pending]
         if previous is not None and previous.app_state != state:
             changed = tuple(
                 sorted(k for k in {*previous.app_state, *state} if previous.app_state.get(k) != state.get(k))

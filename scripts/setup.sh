@@ -162,6 +162,14 @@ else
     say fonts "no DejaVu fonts: pages may be laid out differently here (sudo apt-get install fonts-dejavu-core)"
 fi
 
+if command -v bwrap >/dev/null; then
+    say bubblewrap "$(bwrap --version)"
+elif [[ "$(uname)" == Linux ]] && apt_install bubblewrap bubblewrap; then
+    say bubblewrap "$(bwrap --version), installed"
+else
+    say bubblewrap "absent: tasks that run commands will be refused (sudo apt-get install bubblewrap)"
+fi
+
 # --- Model ---------------------------------------------------------------------------------------------------------
 if ! model="$("$python" -m milepost.agents.models)"; then
     exit 1 # it has said why
