@@ -305,7 +305,7 @@ async def _compare_frame(channel: Channel, frame_id: str, written: dict[int, str
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return dict(answer["result"])
 
-    answer = await evaluate('JSON.stringify(milepostPage.look(100000))', True)
+    answer = await evaluate("JSON.stringify(milepostPage.look(100000))", True)
     every = json.loads(answer["value"])["elements"]
     rows = [row for row in every if row[1] != "text"]
     ours = dict(zip(await _backend_ids(channel, evaluate, [row[0] for row in rows]), rows, strict=True))

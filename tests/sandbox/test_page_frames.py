@@ -54,7 +54,7 @@ def framed(computer):
 
 
 def own(frames, frame_id):
-    seen = frames.ask(frame_id, 'look(100)')
+    seen = frames.ask(frame_id, "look(100)")
     return [(row[1], row[2]) for row in seen["elements"]], seen
 
 
