@@ -2,7 +2,7 @@
 
     python -m bench.bench_look [--looks 40]
 
-The rest of a step (input, settling, the way to Python and back) is in bench_sandbox_step.py.
+The rest of a step (input, settling, the way to Python and back) is in env_speed.py.
 """
 
 import argparse
