@@ -339,7 +339,7 @@ class AppServer:
             access_log=False,
             log_config=None,
             log_level="critical",
-            timeout_keep_alive=600,  # a page stands still while its agent thinks; its connection should outlive that
+            timeout_keep_alive=120,  # a page stands still while its agent thinks; its connection should outlive that
         )
         server = self._server = uvicorn.Server(config)
 

@@ -250,6 +250,7 @@ class Tab:
         await self.channel.send("Page.navigate", url="about:blank")
         await self.clock.load()
         await self.clock.evaluate("window.name = ''")  # a window keeps its name whatever it shows
+        await self.clock.outlast_workers()
         await self.channel.send("Page.resetNavigationHistory")
 
     async def answer(self, *, accept: bool, text: str | None) -> None:

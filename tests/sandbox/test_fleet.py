@@ -186,6 +186,19 @@ def test_a_page_that_loops_when_its_episode_is_over_is_closed(make_fleet, monkey
     assert title(own.page("<title>Next</title>")) == "Next"
 
 
+def test_a_looping_worker_ends_with_its_episode(make_fleet):
+    own = make_fleet()
+    own.page()
+    pid = own.browsers[0].pid
+    loop = "const w = new Worker(URL.createObjectURL(new Blob([`onmessage = () => { for (;;); }`])))"
+    page = own.page(f"<title>T</title><script>{loop}</script><button onclick='w.postMessage(0)'>Loop</button>")
+    run(page.click(run(page.look()).elements[0].ref))
+    run(page.settle())
+    assert eventually(lambda: busy(pid)), "the worker runs"
+    own.release(page)
+    assert eventually(lambda: not busy(pid))
+
+
 def test_a_killed_driver_costs_its_episodes_and_is_replaced(make_fleet):
     own = make_fleet()
     page = own.page()
