@@ -16,7 +16,6 @@ put(() => indexedDB.open('left'));
 put(() => caches.open('left').then(c => c.put('/x', new Response('left'))));
 put(() => navigator.storage.getDirectory().then(d => d.getFileHandle('left', {create: true})));
 put(() => history.pushState({left: 1}, ''));
-put(() => new SharedWorker(window.URL.createObjectURL(new Blob(['onconnect = () => 0']))));
 put(() => { const c = new BroadcastChannel('x'); c.onmessage = e => c.postMessage('heard ' + e.data) });
 put(() => navigator.locks.request('left', () => new Promise(() => 0)));
 put(() => document.designMode = 'off');
@@ -74,7 +73,7 @@ def found(it):
 def test_a_reused_warm_page_starts_clean_of_everything(hostile):
     html = f'<p>x</p><button onclick="leave()">Leave</button><script>const leave = () => {{ {LEAVE} }};{FIND}</script>'
     pages, reused, sizes = set(), 0, set()
-    while reused < 2:
+    for _ in range(8):
         it = hostile(html)
         assert found(it) == "found"
         sizes.add(it.script("[innerWidth, innerHeight, devicePixelRatio, history.length].join()"))
@@ -82,6 +81,7 @@ def test_a_reused_warm_page_starts_clean_of_everything(hostile):
         pages.add(id(it.page))
         leave(it)
         it.close()
+    assert reused >= 2
     assert sizes == {"1280,720,1,1"}
 
 

@@ -1,6 +1,8 @@
 """Pages that try to hold, flood or exhaust the machine: each ends within its deadline, typed, and alone."""
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +72,39 @@ def test_a_bomb_ends_within_its_deadline_and_harms_nobody_else(hostile, bomb):
     following = hostile("<title>Next</title>")
     assert following.look().title == "Next"
     assert following.script("[innerWidth, innerHeight].join()") == "1280,720"
+
+
+def worker_threads():
+    """Return how many threads of workers this process's browsers have."""
+    parents, found = {}, []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            found += [int(entry.name) for task in (entry / "task").iterdir() if "Worker" in (task / "comm").read_text()]
+        except OSError:
+            continue  # it ended meanwhile
+
+    def is_ours(pid):
+        while pid > 1 and pid != os.getpid():
+            pid = parents.get(pid, 0)
+        return pid == os.getpid()
+
+    return sum(is_ours(pid) for pid in found)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+@pytest.mark.parametrize("kind", ["Worker", "SharedWorker"])
+def test_no_worker_in_an_endless_loop_outlives_its_episode(hostile, kind):
+    """Chromium ends such a worker by a timer of its page, and the page's time stands still."""
+    before = worker_threads()
+    it = hostile(
+        PAGE % f"const go = () => new {kind}(window.URL.createObjectURL(new Blob(['self.onconnect = 1; for (;;);'])))"
+    )
+    it.act("click", "Go")
+    assert worker_threads() > before
+    it.close()
+    deadline = time.monotonic() + 15
+    while worker_threads() > before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert worker_threads() <= before
+    assert hostile("<title>Next</title>").look().title == "Next"
