@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 START_MS = 1_768_467_600_000  # 2026-01-15T09:00:00Z
 MAX_TABS = 8
+MOST_TOLD = 3
 BLANK = "about:blank"
 
 
@@ -242,7 +243,8 @@ class PageSession(PageActions):
                     except ActionError as error:
                         refusals.append(str(error))
         if refusals:
-            raise ActionError("; ".join(refusals))
+            more = f"; and {len(refusals) - MOST_TOLD} more" if len(refusals) > MOST_TOLD else ""
+            raise ActionError("; ".join(refusals[:MOST_TOLD]) + more)
 
     async def look(self) -> PageView:
         """Return the active tab as it stands. While a dialog holds it, that is what was seen last.
@@ -306,6 +308,9 @@ class PageSession(PageActions):
             while len(self._tabs) > 1:
                 await self._drop(len(self._tabs) - 1)
             self._active = 0
+            found = await self._devtools.start("Target.getTargets", {"filter": [{"type": "shared_worker"}]})
+            if any(target.get("browserContextId") == self._context_id for target in found["targetInfos"]):
+                raise SandboxError("the episode's shared workers may still run; the page is not used again")
             await self._tab.channel.send("Network.clearBrowserCookies")
             await self._tab.clear()
 

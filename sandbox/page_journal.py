@@ -55,6 +55,7 @@ class PageJournal:
         self._quiet = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._expected = 0
+        self._coming = 0
         self._begun = asyncio.Event()
         self._refusals: list[str] = []
         channel.on("Runtime.bindingCalled", self._on_binding)
@@ -66,6 +67,7 @@ class PageJournal:
         channel.on("Network.responseReceived", self._on_response)
         channel.on("Network.loadingFinished", self._on_finished)
         channel.on("Network.loadingFailed", self._on_failed)
+        channel.on("Page.downloadWillBegin", self._on_download_coming)
         page.on("download", self._on_download)
 
     def begin(self, workspace: Workspace | None) -> None:
@@ -78,7 +80,7 @@ class PageJournal:
         self._endless.clear()
         self._refusals.clear()
         self._title = None
-        self._expected = 0
+        self._expected = self._coming = 0
 
     def drain(self, step: int) -> list[Event]:
         """Return the events since the last drain, stamped with `step`."""
@@ -125,7 +127,7 @@ class PageJournal:
 
     async def downloads_done(self) -> None:
         """Wait until downloads are in the workspace; an announced one has DOWNLOAD_START_S seconds to begin."""
-        while self._expected or self._tasks:
+        while self._expected or self._coming or self._tasks:
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
                 continue
@@ -133,7 +135,7 @@ class PageJournal:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._begun.wait(), DOWNLOAD_START_S)
             if not self._tasks:
-                self._expected = 0
+                self._expected = self._coming = 0
 
     def abandon_downloads(self) -> None:
         """Cancel what is still under way."""
@@ -218,8 +220,13 @@ class PageJournal:
         if known is not None:
             self._add(Request, "browser", method=known[0], url=known[1], status=known[2])
 
-    def _on_download(self, download: PlaywrightDownload) -> None:
+    def _on_download_coming(self, _: dict[str, Any]) -> None:
+        """Our own connection hears of a download before Playwright does, whatever began it."""
         self._expected = max(0, self._expected - 1)
+        self._coming += 1
+
+    def _on_download(self, download: PlaywrightDownload) -> None:
+        self._coming = max(0, self._coming - 1)
         self._spawn(self._save(download))
         self._begun.set()
 

@@ -33,7 +33,6 @@ LOAD_SLICE_MS = 0.001
 LONGEST_SLICE_MS = 10.0
 COMMIT_PATIENCE_S = 0.5
 FRAMES = 2
-WORKER_END_MS = 3_000.0
 WARM_MS = 4 * 3_600_000.0  # costs real time in proportion: a month took a second a page
 MAX_ROUNDS = 8  # a page that navigates on and on is looked at as it is then
 
@@ -100,10 +99,6 @@ class PageClock:
     async def warm(self) -> None:
         """Send a fresh process' clock ahead of the real one, so that it draws frames when they are due."""
         await self._grant(WARM_MS)
-
-    async def outlast_workers(self) -> None:
-        """Grant as much as the browser gives the last document's workers to end before it stops one in a loop."""
-        await self._grant(WORKER_END_MS)
 
     async def tick(self) -> None:
         """Grant next to nothing: tasks that are due run."""

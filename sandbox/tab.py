@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from .channel import Channel, ContextGoneError
-from .errors import ActionError, PageHungError
+from .errors import ActionError, PageHungError, SandboxError
 from .frames import Frames
 from .navigation_guard import NavigationGuard
 from .page_frames import FRAME_REFS, WORLD, FrameTree
@@ -83,11 +83,13 @@ class Tab:
         self.scrolled = False
         self.title = ""
         self.home: str | None = None
+        self._has_worked = False
         self._world_script: str | None = None
         self._start_ms = 0.0
         self._move_ms: float | None = None  # from the process' clock to the page's
         channel.on("Page.windowOpen", self._on_window_open)
         channel.on("Page.javascriptDialogOpening", self._on_dialog)
+        page.on("worker", lambda _: self._on_worker())
         page.on("dialog", lambda _: None)  # without a listener Playwright would dismiss them
         page.on("crash", lambda _: channel.kill("the page's process crashed"))
         page.on("close", lambda _: channel.kill("the page was closed or its browser died"))
@@ -243,6 +245,8 @@ class Tab:
 
     async def clear(self) -> None:
         """End the episode: an empty page, no window name, no history; raises like `settle`."""
+        if self._has_worked:  # a worker in an endless loop outlives its page: the timer that ends it is virtual
+            raise SandboxError("the episode ran workers, and one may still run; the page is not used again")
         self.guard.allowed = frozenset()
         self.journal.begin(None)
         self.popups.clear()
@@ -250,7 +254,6 @@ class Tab:
         await self.channel.send("Page.navigate", url="about:blank")
         await self.clock.load()
         await self.clock.evaluate("window.name = ''")  # a window keeps its name whatever it shows
-        await self.clock.outlast_workers()
         await self.channel.send("Page.resetNavigationHistory")
 
     async def answer(self, *, accept: bool, text: str | None) -> None:
@@ -318,6 +321,9 @@ class Tab:
         if old is not None:
             await self.channel.send("Page.removeScriptToEvaluateOnNewDocument", identifier=old)
         self._world_script = (await self.channel.finish(adding, "a script"))["identifier"]
+
+    def _on_worker(self) -> None:
+        self._has_worked = True
 
     def _on_window_open(self, event: dict[str, Any]) -> None:
         if event["url"]:

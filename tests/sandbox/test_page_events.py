@@ -182,3 +182,11 @@ def test_a_download_over_the_quota_is_refused_and_said(computer):
         it.act("click", "Get")
     assert it.workspace.files() == ()
     assert not [e for e in it.page.drain_events(1) if isinstance(e, Download)]
+
+
+def test_a_download_begun_by_an_anchor_outside_the_document_lands_in_its_step(computer):
+    code = "Object.assign(document.createElement(`a`), {href: `data:text/csv,a,b`, download: `x.csv`}).click()"
+    it = computer(f"<button onclick='{code}'>Save</button>")
+    for number in range(5):
+        it.act("click", "Save")
+        assert [e.size_bytes for e in it.of(Download)] == [3], number
