@@ -40,8 +40,14 @@ const onFocus = fresh((event) => {
   const [node, role] = reported(event);
   if (node) journal({ kind: "focus", ...describe(node, role) });
 });
+// Whether a press of the mouse has arrived: Chromium may drop input to a document that it has not shown yet.
+let presses = 0;
+const onPress = (event) => {
+  if (event.isTrusted) presses++;
+};
 const listen = (view) => {
   // Adding the same listener twice does nothing, so this also mends what document.open() took away.
+  view.addEventListener("pointerdown", onPress, true);
   view.addEventListener("click", onClick, true);
   view.addEventListener("input", onInput, true);
   view.addEventListener("submit", onSubmit, true);

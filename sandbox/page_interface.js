@@ -10,7 +10,9 @@ return {
     armed = true;
     return {};
   },
+  pressed: () => presses > 0,
   disarm: () => {
     armed = false;
+    presses = 0;
   },
 };

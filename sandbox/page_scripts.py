@@ -15,6 +15,7 @@ binding that it reports to, and it writes nothing to the DOM. What the host may 
     frameBox(ref), covered(ref, x, y)  where a frame's content begins, and whether something lies over it at a point
     copy(text)           put text onto the browser's clipboard; whether that was possible
     arm(), disarm()      open and close the window in which trusted input is the agent's own
+    pressed()            whether the mouse has been pressed since the last disarm()
     later(ms)            after that much virtual time: does the page wait for animation frames?
     frames(count)        after that many animation frames: does it wait for more?
 

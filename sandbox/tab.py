@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -15,7 +14,7 @@ from .channel import Channel, ContextGoneError
 from .errors import ActionError, PageHungError, SandboxError
 from .frames import Frames
 from .navigation_guard import NavigationGuard
-from .page_frames import FRAME_REFS, WORLD, FrameTree
+from .page_frames import FRAME_REFS, WORLD, FrameTree, value_of
 from .page_journal import BINDING, PageJournal
 from .page_scripts import isolated_world_script
 from .settle import MAX_ROUNDS, PageClock
@@ -243,6 +242,13 @@ class Tab:
         if self.dialog is not None:
             await self.answer(accept=False, text=None)
 
+    async def was_pressed(self) -> bool:
+        """Return whether a press of the mouse has reached any document since the last `settle`."""
+        if self.clock.navigating:
+            return True
+        found = await asyncio.gather(*(self._in_context(context, "pressed()") for context in self.tree.contexts()))
+        return any(pressed is not False for pressed in found)  # None: it led to another document
+
     async def clear(self) -> None:
         """End the episode: an empty page, no window name, no history; raises like `settle`."""
         if self._has_worked:  # a worker in an endless loop outlives its page: the timer that ends it is virtual
@@ -272,9 +278,15 @@ class Tab:
         """Close the window of trusted input; what the action has set off in the page is reported by then."""
         await asyncio.gather(*(self._in_context(context, "disarm()") for context in self.tree.contexts()))
 
-    async def _in_context(self, context_id: int, call: str) -> None:
-        with contextlib.suppress(ContextGoneError):
-            await self.channel.send("Runtime.evaluate", expression=f"milepostPage.{call}", contextId=context_id)
+    async def _in_context(self, context_id: int, call: str) -> Any:
+        """Evaluate in a document's isolated world; None if the document is gone."""
+        try:
+            answer = await self.channel.send(
+                "Runtime.evaluate", expression=f"milepostPage.{call}", contextId=context_id, returnByValue=True
+            )
+        except ContextGoneError:
+            return None
+        return value_of(answer)
 
     async def _look(self) -> dict[str, Any]:
         text = await self.clock.evaluate(f"JSON.stringify(milepostPage.look({MAX_ELEMENTS}))")

@@ -38,7 +38,7 @@ def names(computer, html):
 
 def ask(it, expression):
     """Evaluate in the isolated world."""
-    return it.run(it.page._clock.evaluate(expression))
+    return it.run(it.page._tab.clock.evaluate(expression))
 
 
 def test_a_page_that_has_replaced_every_function_is_not_asked(computer):

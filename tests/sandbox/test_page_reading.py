@@ -7,7 +7,7 @@ pytestmark = pytest.mark.browser
 
 def ask(it, expression):
     """Evaluate in the isolated world."""
-    return it.run(it.page._clock.evaluate(f"milepostPage.{expression}"))
+    return it.run(it.page._tab.clock.evaluate(f"milepostPage.{expression}"))
 
 
 def test_html_holds_what_is_drawn_and_nothing_else(computer):
