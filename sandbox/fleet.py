@@ -74,7 +74,8 @@ class Fleet:
             BrowserNotFoundError: there is no Chromium on this machine.
             BrowserCrashedError: it does not start, or the pages that it opens die.
         """
-        for last_try in (False,) * (ACQUIRE_TRIES - 1) + (True,):
+        tries = ACQUIRE_TRIES + len(self._shards)  # each browser may turn out to be dead only when it is asked
+        for last_try in (False,) * (tries - 1) + (True,):
             shard = self._place()
             shard.reserved += 1
             try:

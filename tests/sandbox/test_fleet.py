@@ -121,6 +121,16 @@ def test_a_killed_browser_costs_its_own_episodes_only_and_is_replaced(make_fleet
     assert own.fleet.launches == 3
 
 
+def test_many_browsers_killed_at_once_do_not_fail_the_next_episode(make_fleet):
+    own = make_fleet(contexts_per_browser=1)
+    pages = [own.page() for _ in range(4)]
+    for browser in own.browsers:
+        signal_group(browser.pid)
+    for page in pages:
+        own.release(page)
+    assert title(own.page("<title>Next</title>")) == "Next"
+
+
 def test_a_hung_browser_is_killed_and_replaced(make_fleet, monkeypatch):
     monkeypatch.setattr(fleet_shard, "ANSWER_DEADLINE_S", 1.0)
     monkeypatch.setattr(fleet_browser, "CHECK_DEADLINE_S", 1.0)
