@@ -17,7 +17,6 @@ binding that it reports to, and it writes nothing to the DOM. What the host may 
     arm(), disarm()      open and close the window in which trusted input is the agent's own
     pressed()            whether the mouse has been pressed since the last disarm()
     later(ms)            after that much virtual time: does the page wait for animation frames?
-    frames(count)        after that many animation frames: does it wait for more?
 
 `look` answers `{url, title, focused, elements, omitted, frames, now}`. A row of `elements` is
 `[ref, role, name, value, states, options, depth, box, in_viewport, interactive, frame]`. Every frame reports its own

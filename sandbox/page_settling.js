@@ -24,12 +24,3 @@ const unsettled = () => {
   return waitsForFrames() || moved;
 };
 const later = (ms) => new Promise((resolve) => setTimeout(() => resolve(unsettled()), ms));
-const animationFrames = (count) => new Promise((resolve) => {
-  const tick = () => {
-    if (--count > 0) return void requestAnimationFrame(tick);
-    lastFrame = requestAnimationFrame(() => {});
-    cancelAnimationFrame(lastFrame);
-    return resolve(finishAnimations());
-  };
-  requestAnimationFrame(tick);
-});

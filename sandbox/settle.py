@@ -7,14 +7,13 @@ Findings behind the shape of this (Chromium 156; see also the tests):
 3. A navigation to another process brings the policy and its budget along, which makes an expiry event that nobody
    asked for. So after a navigation the time that has passed is read from the page instead of trusting the first
    event.
-4. Animation frames are not under virtual time: they go on at 60 a second, also while it stands still, and a grant is
-   mostly over before one is due. So at the end of a step a new document is given one, and a page that waits for frames
-   FRAMES; any other step costs no waiting. What only observers (IntersectionObserver, ResizeObserver) would notice in a
-   page that does not wait for a frame, they notice with the next one. (Timers would wait for a frame after each input
-   as well; fleet.py switches that off.)
-5. The whole renderer process lives in virtual time, its compositor too, but frames are due in real time. A process
-   whose clock lags behind the real one puts its frames off until it would have caught up, which it never does. So
-   `warm` sends a fresh process' clock WARM_MS ahead. (Pages do not see it: page_world.js moves their dates.)
+4. Animation frames are not under virtual time: they are drawn on request (frames.py). At the end of a step a new
+   document is given one, and a page that waits for frames FRAMES; any other step draws none. What only observers
+   (IntersectionObserver, ResizeObserver) would notice in a page that does not wait for a frame, they notice with the
+   next one. (Timers would wait for a frame after each input as well; browser_flags.py switches that off.)
+5. A frame's time is the real one, the page's clock is virtual. `warm` sends a fresh process' clock WARM_MS ahead, so
+   that frames always lie behind it and endless animations stand still. (Pages do not see it: page_world.js moves their
+   dates and stamps.)
 """
 
 from __future__ import annotations
