@@ -72,16 +72,16 @@ def found(it):
 
 def test_a_reused_warm_page_starts_clean_of_everything(hostile):
     html = f'<p>x</p><button onclick="leave()">Leave</button><script>const leave = () => {{ {LEAVE} }};{FIND}</script>'
-    pages, reused, sizes = set(), 0, set()
-    for _ in range(8):
+    pages, reused, sizes = [], 0, set()
+    while reused < 3:
+        assert len(pages) < 60  # other tests may have left a few browsers full of warm pages; they take turns
         it = hostile(html)
         assert found(it) == "found"
         sizes.add(it.script("[innerWidth, innerHeight, devicePixelRatio, history.length].join()"))
-        reused += id(it.page) in pages
-        pages.add(id(it.page))
+        reused += it.page in pages
+        pages.append(it.page)
         leave(it)
         it.close()
-    assert reused >= 2
     assert sizes == {"1280,720,1,1"}
 
 
