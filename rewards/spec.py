@@ -22,6 +22,7 @@ from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from ..sandbox.errors import RewardError
+from .needs import Needs
 from .templates import Style, fill, fill_value, jmespath_literal, placeholders
 from .types import Evidence, Moment
 
@@ -130,6 +131,10 @@ class Spec(BaseModel):
         """Tell whether the condition is there before the agent has done anything; event detectors say no."""
         return False
 
+    def needs(self) -> Needs:
+        """Return what must be recorded for it beyond events and the usual snapshot; called on filled specs."""
+        return Needs()
+
     def filled(self, parameters: Mapping[str, Any]) -> Spec:
         """Return a copy with every template filled, each in the style of its field.
 
@@ -192,6 +197,10 @@ class BoundDetector:
     def held_at_reset(self, moment: Moment) -> bool:
         """Tell whether the condition was there before the agent did anything."""
         return self.spec.held_at_reset(moment)
+
+    def needs(self) -> Needs:
+        """Return what must be recorded for it."""
+        return self.spec.needs()
 
 
 def _style(annotations: Sequence[Any]) -> Style:

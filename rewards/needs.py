@@ -1,0 +1,47 @@
+"""What detectors need recorded besides events and the usual snapshot, so that only what is asked for is taken.
+
+A detector stays a pure function of what was recorded. One that looks into files, at pixels or at what a request carried
+says so by `Spec.needs`; the episode unites the needs of its milestones and records just that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Region = tuple[int, int, int, int]
+"""Left, top, width, height in CSS pixels of the viewport."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What is to be recorded.
+
+    Attributes:
+        files: globs of workspace paths whose content is needed.
+        regions: parts of the viewport whose picture is needed.
+        request_bodies: whether what requests carry is needed.
+    """
+
+    files: frozenset[str] = frozenset()
+    regions: frozenset[Region] = frozenset()
+    request_bodies: bool = False
+
+    def __or__(self, other: Needs) -> Needs:
+        """Return both."""
+        return Needs(
+            files=self.files | other.files,
+            regions=self.regions | other.regions,
+            request_bodies=self.request_bodies or other.request_bodies,
+        )
+
+
+def united(needs: Iterable[Needs]) -> Needs:
+    """Return all of them."""
+    result = Needs()
+    for each in needs:
+        result |= each
+    return result
+
+
+__all__ = ["Needs", "Region", "united"]
