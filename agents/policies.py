@@ -120,7 +120,10 @@ class LanguageModelPolicy:
 
         Greedy decoding is a function of the prompt, so a prompt already answered is answered from memory.
         """
-        prompts = [build_prompt_ids(self.tokenizer, render_observation(v.observation)) for v in views]
+        prompts = [
+            build_prompt_ids(self.tokenizer, render_observation(v.observation), verbs=v.instance.task.verbs)
+            for v in views
+        ]
         ask = [p for p in dict.fromkeys(prompts) if p not in self._greedy_memo] if self.temperature == 0 else prompts
         samples = self.engine.sample(
             ask,

@@ -8,11 +8,26 @@ as long as their episodes agree.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol
 
-SYSTEM = """You operate a web page to reach a goal. Answer with the next action only, one of:
-fill("field", "text") click("name") select("field", "option") press("key") goto("/path") back() scroll("down") \
-list_files() read_file("path") write_file("path", "text") done("answer")"""
+from ..envs.action_help import brief_signature
+from ..envs.actions import ACTION_TYPES, DEFAULT_VERBS
+
+_INTRODUCTION = "You operate a web page to reach a goal. Answer with the next action only, one of:\n"
+_SHOWN = {
+    "fill": 'fill("field", "text")',
+    "click": 'click("name")',
+    "select": 'select("field", "option")',
+    "press": 'press("key")',
+    "goto": 'goto("/path")',
+    "back": "back()",
+    "scroll": 'scroll("down")',
+    "list_files": "list_files()",
+    "read_file": 'read_file("path")',
+    "write_file": 'write_file("path", "text")',
+}
+"""How the usual actions are shown, in this order; further ones follow as `brief_signature` writes them."""
 
 EXAMPLE: tuple[tuple[str, str], ...] = (
     (
@@ -55,20 +70,37 @@ def render_observation(observation: Mapping[str, str]) -> str:
     return "\n".join(lines).replace("<|", "< |")
 
 
-def build_messages(user_turn: str, example: Sequence[tuple[str, str]] = EXAMPLE) -> list[dict[str, str]]:
+@cache
+def system_text(verbs: frozenset[str] = DEFAULT_VERBS) -> str:
+    """Return the chat's first message: what to do, and the actions that the task allows (`Task.verbs`)."""
+    usual = [shown for verb, shown in _SHOWN.items() if verb in verbs]
+    further = [brief_signature(verb) for verb in ACTION_TYPES if verb in verbs - _SHOWN.keys() - {"done", "noop"}]
+    return _INTRODUCTION + " ".join([*usual, *further, 'done("answer")'])
+
+
+def build_messages(
+    user_turn: str, *, verbs: frozenset[str] = DEFAULT_VERBS, example: Sequence[tuple[str, str]] = EXAMPLE
+) -> list[dict[str, str]]:
     """Return the chat: system text, the worked example's turns, and the turn to answer."""
-    messages = [{"role": "system", "content": SYSTEM}]
+    messages = [{"role": "system", "content": system_text(verbs)}]
     for user, assistant in example:
         messages += [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
     return [*messages, {"role": "user", "content": user_turn}]
 
 
-def build_prompt_ids(tokenizer: ChatTokenizer, user_turn: str) -> tuple[int, ...]:
-    """Return the token ids of the whole prompt for one user turn, the opening of the assistant's turn included."""
-    encoded = tokenizer.apply_chat_template(
-        build_messages(user_turn), add_generation_prompt=True, tokenize=True, return_dict=True
-    )
+def build_prompt_ids(
+    tokenizer: ChatTokenizer, user_turn: str, *, verbs: frozenset[str] = DEFAULT_VERBS
+) -> tuple[int, ...]:
+    """Return the token ids of the whole prompt for one user turn, the opening of the assistant's turn included.
+
+    Args:
+        tokenizer: the model's.
+        user_turn: what `render_observation` returned.
+        verbs: the actions that the task allows.
+    """
+    messages = build_messages(user_turn, verbs=verbs)
+    encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)
     return tuple(int(i) for i in encoded["input_ids"])
 
 
-__all__ = ["EXAMPLE", "SYSTEM", "build_messages", "build_prompt_ids", "render_observation"]
+__all__ = ["EXAMPLE", "build_messages", "build_prompt_ids", "render_observation", "system_text"]

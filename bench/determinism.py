@@ -89,7 +89,7 @@ def work(tasks, seeds, contexts, delay_s, result):
             for name in played(task.instantiate(seed))
         ]
     )
-    found, pause = {}, random.Random()  # noqa: S311 (its pauses are to differ)
+    found, pause = {}, random.Random()
 
     async def next_to_next():
         for task, seed, name in episodes:

@@ -2,20 +2,22 @@
 
     python bench/fuzz_pages.py [--count 2000] [--seed 0] [--contexts 8] [--only N]
 
-A page is a random tree of elements with random attributes, styles, frames, shadow roots and scripts. On each, an episode
-takes a few random actions. It passes if every observation lies in its space, every refusal is one line of words, every
-call keeps its deadline, and the machine fails only where the page loops for ever, with a typed failure. Anything else
-is printed with the episode's seed, which `--only` plays again, and fails the run.
+A page is a random tree of elements with random attributes, styles, frames, shadow roots and scripts (the parts are in
+fuzz_page_parts.json). On each, an episode takes a few random actions. It passes if every observation lies in its space,
+every refusal is one line of words, every call keeps its deadline, and the machine fails only where the page loops for
+ever, with a typed failure. Anything else is printed with the episode's seed, which `--only` plays again, and fails the
+run.
 """
 
 import argparse
 import asyncio
+import json
 import random
 import re
 import sys
 import time
+from pathlib import Path
 
-import numpy as np
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
@@ -28,65 +30,9 @@ from milepost.sandbox.errors import FailureKind, SandboxError
 
 KINDS = ("text", "html", "boxes", "tabs", "clipboard")
 STEPS = 4
-TAGS = (
-    *("div", "p", "span", "section", "main", "nav", "header", "ul", "ol", "li", "table", "tr", "td", "th", "form", "label"),
-    *("fieldset", "legend", "dl", "dt", "dd", "details", "summary", "dialog", "a", "button", "input", "select", "option"),
-    *("optgroup", "textarea", "h1", "h6", "img", "svg", "path", "text", "canvas", "video", "audio", "iframe", "object"),
-    *("template", "slot", "x-thing", "marquee", "frameset", "map", "area", "progress", "meter", "output", "pre", "b"),
-    *("br", "hr", "noscript", "style", "math", "mi", "ruby", "rt", "bdo", "menu", "plaintext", "title", "base", "meta"),
-)
-ROLES = "button link checkbox radio switch tab menuitem textbox listbox option combobox slider none presentation alert".split()
-ROLES += ["dialog", "tree", "treeitem", "grid", "gridcell", "row", "img", "heading", "application", "nonsense", "", "button x"]
-WORDS = ("Save", "Name", "", " ", "a" * 400, 'say "hi"', "<b>bold</b>", "&amp;&lt;", "名前", "😀", "\u202eevil\u202c", "\x00")
-WORDS += ("e\u0301", "\ud7ff\uffff", "[3] button", "done('x')", "{{7*7}}", "\u200b\u200b", "x\u0336", "O'Neil", "-->", "]]>")
-TYPES = "text password email number date time color range file checkbox radio hidden submit reset image button search".split()
-STYLES = (
-    *("display:none", "visibility:hidden", "opacity:0", "position:fixed;inset:0", "position:absolute;left:-9999px"),
-    *("transform:rotate(45deg) scale(0)", "pointer-events:none", "width:0;height:0;overflow:hidden", "zoom:0.01"),
-    *("writing-mode:vertical-rl", "content-visibility:hidden", "display:contents", "clip-path:inset(50%)", "z-index:99999"),
-    *("animation:x 1s infinite", "height:1000000px", "font-size:1e9px", "user-select:none", "cursor:pointer", "float:left"),
-)
-SCRIPTS = (
-    "setInterval(() => document.body.append('tick '), 10)",
-    "setInterval(() => document.body.firstChild?.remove(), 1)",
-    "new MutationObserver(() => { document.title += '.' }).observe(document, {subtree: true, childList: true})",
-    "for (let i = 0; i < 3000; i++) document.body.append(document.createElement('button'))",
-    "let e = document.body; for (let i = 0; i < 600; i++) { e = e.appendChild(document.createElement('div')) } e.append('deep')",
-    "throw new Error('on purpose')",
-    "Promise.reject(new Error('unhandled'))",
-    "alert('hello'); confirm('sure?'); prompt('who?', 'me')",
-    "onbeforeunload = e => { e.preventDefault(); return 'stay' }",
-    "document.addEventListener('click', e => { e.preventDefault(); e.stopImmediatePropagation() }, true)",
-    "document.addEventListener('click', () => { location.reload() })",
-    "document.addEventListener('click', () => { document.documentElement.remove() })",
-    "document.addEventListener('input', e => { e.target.value = 'overwritten' })",
-    "document.addEventListener('focusin', e => e.target.blur())",
-    "document.addEventListener('mousemove', e => e.target.remove?.())",
-    "setTimeout(() => { location = '/other' }, 20)",
-    "setTimeout(() => history.back(), 10); history.pushState(1, '', '/x'); history.pushState(2, '', '/y')",
-    "for (let i = 0; i < 300; i++) history.pushState(i, '', '?' + i)",
-    "open('/other'); open('javascript:alert(1)'); open('data:text/html,x'); open('http://example.com/')",
-    "location = 'javascript:document.write(1)'",
-    "document.write('<p>written<script>document.write(1)<\\/script>')",
-    "document.open(); document.write('<button>all new'); document.close()",
-    "const r = document.body.attachShadow({mode: 'open'}); r.innerHTML = '<button>in shadow</button><slot></slot>'",
-    "document.body.attachShadow({mode: 'closed'}).innerHTML = '<input aria-label=closed>'",
-    "Object.defineProperty(Element.prototype, 'children', {get() { throw 1 }}); JSON.stringify = () => 'x'",
-    "Array.prototype.push = Array.prototype.map = () => { throw 2 }; Node.prototype.contains = null",
-    "fetch('/slow').then(r => r.text()).then(t => document.body.append(t)); fetch('http://example.com/').catch(() => 0)",
-    "requestAnimationFrame(function f() { document.body.style.left = Math.random() + 'px'; requestAnimationFrame(f) })",
-    "document.querySelectorAll('*').forEach(e => { e.id = 'same'; e.name = 'body' })",
-    "new Worker(URL.createObjectURL(new Blob(['setInterval(() => postMessage(1), 1)'])))",
-    "document.designMode = 'on'",
-    "document.body.replaceChildren()",
-    "document.documentElement.replaceWith(document.createElement('html'))",
-    "setTimeout(() => { for (const f of document.querySelectorAll('form')) f.submit() }, 5)",
-    "print(); stop(); focus(); moveTo(0, 0); resizeTo(1, 1); document.body.requestFullscreen?.()",
-    "customElements.define('x-thing', class extends HTMLElement { connectedCallback() { this.remove(); document.body.append(this) } })",
-    "const a = document.createElement('a'); a.href = URL.createObjectURL(new Blob(['x'])); a.download = '../../x'; a.click()",
-)
-LOOPS = ("for (;;);", "setTimeout(() => { for (;;); }, 1)", "addEventListener('mousedown', () => { for (;;); })",
-         "(function f() { Promise.resolve().then(f) })()")  # fmt: skip
+PARTS = json.loads((Path(__file__).parent / "fuzz_page_parts.json").read_text(encoding="utf-8"))
+TAGS, TYPES, HREFS = (PARTS[name].split() for name in ("tags", "types", "hrefs"))
+ROLES, WORDS, STYLES, SCRIPTS, LOOPS = (PARTS[name] for name in ("roles", "words", "styles", "scripts", "loops"))
 
 
 def attributes(rng):
@@ -103,7 +49,7 @@ def attributes(rng):
                 ("id", f"id{rng.randrange(6)}"),
                 ("style", rng.choice(STYLES)),
                 ("type", rng.choice(TYPES)),
-                ("href", rng.choice(("/other", "#", "javascript:alert(1)", "http://example.com/", "//", "data:,x", "/slow"))),
+                ("href", rng.choice(HREFS)),
                 ("src", rng.choice(("/other", "/slow", "about:blank", "javascript:1", "data:text/html,<button>d"))),
                 ("srcdoc", "<button>framed</button><script>setInterval(()=>0,1)</script>"),
                 ("target", rng.choice(("_blank", "_top", "x"))),
@@ -173,7 +119,8 @@ class FuzzSite(App):
             await asyncio.sleep(0.2)
             return HTMLResponse("slow")
 
-        return Starlette(routes=[Route("/", home), Route("/slow", slow), Route("/{path:path}", other, methods=["GET", "POST"])])
+        rest = Route("/{path:path}", other, methods=["GET", "POST"])
+        return Starlette(routes=[Route("/", home), Route("/slow", slow), rest])
 
     def state(self, db):
         """Return nothing."""

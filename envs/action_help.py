@@ -86,6 +86,14 @@ def signature(verb: str) -> str:
     return f"{verb}({', '.join(by_position + by_name)})"
 
 
+def brief_signature(verb: str) -> str:
+    """Return how an action is written with what it cannot do without, such as `upload("target", "path")`."""
+    cls = ACTION_TYPES[verb]
+    required = [name for name in cls.positional if cls.model_fields[name].is_required()]
+    shown = [name if is_number(cls, name) else f'"{name}"' for name in required]
+    return f"{verb}({', '.join(shown)})"
+
+
 def _optional(cls: type[ActionBase], name: str, shown: str) -> str:
     return shown if cls.model_fields[name].is_required() else f"[{shown}]"
 
@@ -121,4 +129,4 @@ if __name__ == "__main__":
     Path(sys.argv[1]).write_text(actions_markdown(), encoding="utf-8")
 
 
-__all__ = ["action_help", "actions_markdown", "signature"]
+__all__ = ["action_help", "actions_markdown", "brief_signature", "signature"]

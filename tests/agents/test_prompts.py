@@ -3,11 +3,26 @@ from collections.abc import Sequence
 import pytest
 
 from milepost.agents.models import resolve_model
-from milepost.agents.prompts import EXAMPLE, SYSTEM, build_messages, build_prompt_ids, render_observation
+from milepost.agents.prompts import EXAMPLE, build_messages, build_prompt_ids, render_observation, system_text
+from milepost.envs.actions import verbs_of
 
 BLANK = dict.fromkeys(
     ("goal", "url", "title", "focused", "page", "files", "last_action", "last_action_result", "last_action_error"), ""
 )
+
+SYSTEM = """You operate a web page to reach a goal. Answer with the next action only, one of:
+fill("field", "text") click("name") select("field", "option") press("key") goto("/path") back() scroll("down") \
+list_files() read_file("path") write_file("path", "text") done("answer")"""
+
+
+def test_the_first_message_lists_what_the_task_allows_and_nothing_else():
+    assert system_text(verbs_of(("basic", "upload"))) == SYSTEM.replace(
+        'done("answer")', 'upload("target", "path") done("answer")'
+    )
+    assert (
+        system_text(verbs_of(("click", "mouse_click"))).splitlines()[1]
+        == 'click("name") mouse_click(x, y) done("answer")'
+    )
 
 
 def test_turn_shows_goal_page_and_what_the_last_action_did():
@@ -48,7 +63,7 @@ def test_page_text_cannot_open_a_turn(token: str):
 def test_messages_show_one_worked_example_before_the_turn():
     messages = build_messages("Goal: g")
     assert [m["role"] for m in messages] == ["system", "user", "assistant", "user"]
-    assert messages[0]["content"] == SYSTEM
+    assert messages[0]["content"] == SYSTEM == system_text()
     assert messages[2]["content"] == EXAMPLE[0][1]
     assert messages[-1]["content"] == "Goal: g"
 
