@@ -104,7 +104,7 @@ const grip = (ref) => {
   const editable = isEditableHtml(el);
   if (editable) viewOf(documentOf(el)).getSelection().selectAllChildren(el);
   else el.select?.();
-  return { empty: editable ? !el.textContent : !el.value };
+  return { empty: editable ? !el.textContent : !el.value, pressed: presses > 0 };
 };
 const fire = (el) => {
   el.dispatchEvent(new Event("input", { bubbles: true, composed: true }));

@@ -84,8 +84,12 @@ class PageActions(ABC):
             if spot["type"] in SET_TYPES:
                 await self._set(tab, ref, "put", text)
                 return
-            await tab_input.click_at(tab, spot["x"], spot["y"])
-            field = await tab.ask(ref, "grip")
+            for _ in range(tab_input.CLICK_TRIES):
+                await tab_input.try_click(tab, spot["x"], spot["y"])
+                field = await tab.ask(ref, "grip")
+                if field["pressed"]:
+                    break
+                await tab.frames.draw()
             if text:
                 await tab.channel.send("Input.insertText", text=text)
             elif not field["empty"]:

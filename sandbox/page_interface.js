@@ -10,9 +10,10 @@ return {
     armed = true;
     return {};
   },
-  pressed: () => presses > 0,
   disarm: () => {
+    const pressed = presses > 0;
     armed = false;
     presses = 0;
+    return pressed;
   },
 };

@@ -14,8 +14,8 @@ binding that it reports to, and it writes nothing to the DOM. What the host may 
     scroll(direction, ref)  scroll the part around an element, or under the middle of the viewport
     frameBox(ref), covered(ref, x, y)  where a frame's content begins, and whether something lies over it at a point
     copy(text)           put text onto the browser's clipboard; whether that was possible
-    arm(), disarm()      open and close the window in which trusted input is the agent's own
-    pressed()            whether the mouse has been pressed since the last disarm()
+    arm()                open the window in which trusted input is the agent's own
+    disarm()             close it, and say whether the mouse has been pressed since it was last closed
     later(ms)            after that much virtual time: does the page wait for animation frames?
 
 `look` answers `{url, title, focused, elements, omitted, frames, now}`. A row of `elements` is

@@ -83,6 +83,7 @@ class Tab:
         self.title = ""
         self.home: str | None = None
         self._has_worked = False
+        self._heard = False
         self._world_script: str | None = None
         self._start_ms = 0.0
         self._move_ms: float | None = None  # from the process' clock to the page's
@@ -180,7 +181,9 @@ class Tab:
             PageHungError, BrowserCrashedError: as `PageClock.settle`. DialogOpenError: a dialog holds the page.
         """
         moved, self.scrolled = self.scrolled, False
-        await self._hear()
+        if not self._heard:
+            await self.hear()
+        self._heard = False
         await self.clock.settle(budget_ms, frames=moved)
         for _ in range(MAX_ROUNDS):
             await self.journal.requests_done()
@@ -218,6 +221,7 @@ class Tab:
             ActionError: what it answered as its error, or a frame around the element hides the spot.
         """
         frame_id, own = self.tree.split(ref)
+        self._heard = False  # aiming opens the window of trusted input
         answer = self._checked(await self.tree.evaluate(frame_id, call(name, own, *arguments)))
         path = self.tree.path(frame_id)
         for parent, child in zip(path[-2::-1], path[:0:-1], strict=True):
@@ -233,7 +237,8 @@ class Tab:
         return self._checked(await self.clock.evaluate(call(name, *arguments)))
 
     async def arm(self) -> None:
-        """Count trusted input as the agent's, in every document, until the next `settle`."""
+        """Count trusted input as the agent's, in every document, until the next `hear` or `settle`."""
+        self._heard = False
         await asyncio.gather(*(self._in_context(context, "arm()") for context in self.tree.contexts()))
 
     async def dismiss(self) -> None:
@@ -242,12 +247,16 @@ class Tab:
         if self.dialog is not None:
             await self.answer(accept=False, text=None)
 
-    async def was_pressed(self) -> bool:
-        """Return whether a press of the mouse has reached any document since the last `settle`."""
-        if self.clock.navigating:
-            return True
-        found = await asyncio.gather(*(self._in_context(context, "pressed()") for context in self.tree.contexts()))
-        return any(pressed is not False for pressed in found)  # None: it led to another document
+    async def hear(self) -> bool:
+        """Close the window of trusted input; what the action has set off in the page is reported by then.
+
+        Returns:
+            Whether a press of the mouse has reached any document while it was open, or may have.
+        """
+        found = await asyncio.gather(*(self._in_context(context, "disarm()") for context in self.tree.contexts()))
+        self._heard = True
+        # None: it led to another document
+        return self.clock.navigating or any(pressed is not False for pressed in found)
 
     async def clear(self) -> None:
         """End the episode: an empty page, no window name, no history; raises like `settle`."""
@@ -273,10 +282,6 @@ class Tab:
         )
 
     # ------------------------------------------------------------------ inside
-
-    async def _hear(self) -> None:
-        """Close the window of trusted input; what the action has set off in the page is reported by then."""
-        await asyncio.gather(*(self._in_context(context, "disarm()") for context in self.tree.contexts()))
 
     async def _in_context(self, context_id: int, call: str) -> Any:
         """Evaluate in a document's isolated world; None if the document is gone."""

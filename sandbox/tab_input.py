@@ -25,20 +25,26 @@ _HELD = {"none": 0, "left": 1, "right": 2, "middle": 4}
 
 
 async def click_at(tab: Tab, x: float, y: float, button: Button = "left", count: int = 1) -> None:
-    """Move the mouse to a point of the viewport and click there `count` times.
+    """Move the mouse to a point of the viewport and click there `count` times, as the last thing that an action does.
 
     About one click in a thousand onto a document that has just been loaded is dropped by Chromium before the page sees
     it; it is made again.
     """
     for _ in range(CLICK_TRIES):
-        calls = [_mouse(tab, "mouseMoved", x, y)]
-        for number in range(1, count + 1):
-            calls += [_mouse(tab, kind, x, y, button, number) for kind in ("mousePressed", "mouseReleased")]
-        for call in calls:
-            await tab.channel.finish(call, "a click", timeout_s=INPUT_DEADLINE_S)
-        if await tab.was_pressed():
+        await try_click(tab, x, y, button, count)
+        if await tab.hear():
             return
         await tab.frames.draw()
+        await tab.arm()
+
+
+async def try_click(tab: Tab, x: float, y: float, button: Button = "left", count: int = 1) -> None:
+    """Move the mouse to a point of the viewport and click there; Chromium may drop the click."""
+    calls = [_mouse(tab, "mouseMoved", x, y)]
+    for number in range(1, count + 1):
+        calls += [_mouse(tab, kind, x, y, button, number) for kind in ("mousePressed", "mouseReleased")]
+    for call in calls:
+        await tab.channel.finish(call, "a click", timeout_s=INPUT_DEADLINE_S)
 
 
 async def move_to(tab: Tab, x: float, y: float) -> None:
