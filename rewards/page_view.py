@@ -44,10 +44,11 @@ def says(page: Snapshot, index: int, exact: str | None, contains: str | None, pa
 
 def covering(page: Snapshot) -> Element | None:
     """Return the modal dialog that covers the page, or None: of such a page only what is in the dialog is reported."""
-    first, rest = (page.elements[0], page.elements[1:]) if page.elements else (None, ())
-    if first is None or first.role not in DIALOG_ROLES or any(element.depth <= first.depth for element in rest):
+    if not page.elements:
         return None
-    return first
+    first, *rest = page.elements
+    is_all = first.role in DIALOG_ROLES and all(element.depth > first.depth for element in rest)
+    return first if is_all else None
 
 
 def path_of(url: str) -> str:
