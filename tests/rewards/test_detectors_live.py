@@ -168,7 +168,8 @@ def test_element_gone(play: Play, spec: dict[str, Any], actions: list[str], paid
 def test_element_gone_from_a_page_that_was_loaded_again(play: Play):
     form = (
         "<form action=/back method=post><button>Delete B</button></form>"
-        "<ul aria-label=Items><li><button>Item B</button></ul><script>if (document.referrer) document.querySelector('li').remove()</script>"
+        "<ul aria-label=Items><li><button>Item B</button></ul>"
+        "<script>if (document.referrer) document.querySelector('li').remove()</script>"
     )
     spec = {"detector": "element_gone", "role": "button", "name": "Item B"}
     assert play(spec, form, 'click("Delete B")', "noop()") == []
