@@ -13,13 +13,14 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rewards.needs import united
 from ..rewards.types import StepReward
 from ..sandbox.browser_thread import BrowserThread
 from ..sandbox.errors import ActionError, FailureKind, PageHungError, SandboxError, TaskError
 from .actions import MAX_ACTION_CHARS, Action, format_action, parse_action
 from .changes import NOTHING, describe_changes
 from .episode import Episode
-from .frames import decode_png
+from .frames import decode_png, pillow
 from .observation import Observation
 from .observation_kinds import DEFAULT_KINDS, Eyes, Sights
 from .outcome import StepTimings, StopReason
@@ -52,6 +53,10 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         screenshots: put a PNG of every step's page into `info["screenshot"]`.
         step_timeout_s: deadline of one step, seconds; beyond it the page counts as hung.
         reset_timeout_s: deadline of one reset, seconds, a second try included.
+
+    Raises:
+        TaskError: the task is not registered, or a setting is unknown.
+        gymnasium.error.DependencyNotInstalled: Pillow is missing, and something looks at pictures.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own declaration)
@@ -72,6 +77,8 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         self.task = task_for(task) if isinstance(task, str) else task
         self.task_id = env_id_of(self.task.name, self.task.version)
         self.render_mode = render_mode
+        if united(milestone.spec.needs() for milestone in self.task.milestones).regions:
+            pillow(f"the detector region_changed of {self.task_id}")
         self._eyes = Eyes(observations)
         self.observation_space = self._eyes.space
         self.action_space = UnicodeText(MAX_ACTION_CHARS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,10 +20,11 @@ from uuid import uuid4
 import numpy as np
 
 from ..rewards.ledger import LedgerWriter
+from ..rewards.needs import needs_of
 from ..rewards.tracker import Tracker
 from ..rewards.types import Moment, StepReward
 from ..sandbox.app_server import AppInstance, AppServer
-from ..sandbox.errors import FailureKind, SandboxError
+from ..sandbox.errors import ActionError, FailureKind, SandboxError
 from ..sandbox.events import Answer, AppState, Event
 from ..sandbox.fleet import Fleet
 from ..sandbox.page import PageSession
@@ -31,6 +33,7 @@ from ..sandbox.workspace import Workspace
 from .action_perform import Hands
 from .actions import GROUPS, Action
 from .apps import get_app
+from .frames import region_digests
 from .observation_kinds import EXTRA_LIMITS_CHARS, Sights
 from .outcome import StopReason
 from .task import TaskInstance
@@ -65,6 +68,8 @@ class Episode:
         self._pending: list[Event] = []
         self._last_reward = StepReward(total=0.0)
         self._last_sights = Sights()
+        self._needs = needs_of(instance.milestones)
+        self._picture: bytes | None = None  # drawn for the last look
         self._ledger: LedgerWriter | None = None
         self._clock = time.perf_counter()
         self._shown_origin = f"http://{instance.task.app}.local"
@@ -96,6 +101,7 @@ class Episode:
                 seed=instance.seed % 2**32,
                 downloads=workspace,
                 dialogs="accept" if episode.verbs.isdisjoint(GROUPS["dialogs"]) else "ask",
+                request_bodies=episode._needs.request_bodies,
             )
             episode._lap("act")
             moment = await episode._look()
@@ -181,7 +187,7 @@ class Episode:
         self._clock = time.perf_counter()
         seen, free = self._last_sights, self.snapshot.dialog is None
         if screenshot and free:
-            seen = dataclasses.replace(seen, screenshot=await self._page.screenshot())
+            seen = dataclasses.replace(seen, screenshot=self._picture or await self._page.screenshot())
         if html and free:
             source = await self._page.html(EXTRA_LIMITS_CHARS["html"])
             seen = dataclasses.replace(seen, html=self.masked(source))
@@ -216,6 +222,7 @@ class Episode:
         return url
 
     async def _look(self, *, previous: Snapshot | None = None) -> Moment:
+        regions = await self._regions()
         view = await self._page.look()
         files, changes = await self._workspace.look(self.step)
         state = await asyncio.to_thread(self._app.state)  # it may wait for the application's thread
@@ -229,6 +236,7 @@ class Episode:
             tabs=tuple(self._masked_record(tab) for tab in view.tabs),
             dialog=None if view.dialog is None else self._masked_record(view.dialog),
             app_state=state,
+            regions=regions,
         )
         events = [*self._page.drain_events(self.step), *changes, *self._pending]
         if previous is not None and previous.app_state != state:
@@ -248,6 +256,17 @@ class Episode:
             previous=previous,
             parameters=self.instance.parameters,
         )
+
+    async def _regions(self) -> Mapping[str, str]:
+        """Picture the parts of the viewport that milestones ask about; behind a dialog they stand as they were last."""
+        self._picture = None
+        if not self._needs.regions:
+            return {}
+        try:
+            self._picture = await self._page.screenshot()
+        except ActionError:
+            return self.snapshot.regions
+        return await asyncio.to_thread(region_digests, self._picture, self._needs.regions)
 
     def _score(self, moment: Moment, action: str = "", error: str = "") -> StepReward:
         reward = self.tracker.update(moment)

@@ -10,12 +10,15 @@ from typing import Annotated, get_args
 
 from pydantic import Field, TypeAdapter
 
+from .change_detectors import DialogClosed, ElementChanged, ElementGone, Focused
 from .file_detectors import DirectoryUpdated, FileCreated, FileMatches
 from .form_detectors import Clicked, FieldFilled, FieldsFilled, QueryFilled, SubmitDialog, ToggleChanged
 from .page_detectors import Banner, ElementPresent, TitleMatches, UrlLoaded
+from .request_detectors import ProcessRan, RequestSent
 from .search_detectors import EntryOpened, ResultsRendered
 from .spec import BoundDetector, Spec, StateSpec
 from .state_detectors import Answer, ServerState
+from .view_detectors import RegionChanged, TabOpened
 
 DetectorSpec = Annotated[
     UrlLoaded
@@ -34,7 +37,16 @@ DetectorSpec = Annotated[
     | Answer
     | ServerState
     | TitleMatches
-    | ToggleChanged,
+    | ToggleChanged
+    # what becomes of elements and tabs, what goes out, how it looks
+    | DialogClosed
+    | ElementChanged
+    | ElementGone
+    | Focused
+    | ProcessRan
+    | RegionChanged
+    | RequestSent
+    | TabOpened,
     Field(discriminator="kind"),
 ]
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from .types import Milestone
 
 Region = tuple[int, int, int, int]
 """Left, top, width, height in CSS pixels of the viewport."""
@@ -36,6 +39,18 @@ class Needs:
         )
 
 
+@runtime_checkable
+class _Needy(Protocol):
+    """A detector that can say what must be recorded for it."""
+
+    def needs(self) -> Needs: ...
+
+
+def region_key(region: Region) -> str:
+    """Return the name under which a region's picture lies in a snapshot: "left,top,width,height"."""
+    return ",".join(map(str, region))
+
+
 def united(needs: Iterable[Needs]) -> Needs:
     """Return all of them."""
     result = Needs()
@@ -44,4 +59,9 @@ def united(needs: Iterable[Needs]) -> Needs:
     return result
 
 
-__all__ = ["Needs", "Region", "united"]
+def needs_of(milestones: Iterable[Milestone]) -> Needs:
+    """Return what the detectors of these milestones need; one that is code may say so by a method `needs`."""
+    return united(m.detector.needs() for m in milestones if isinstance(m.detector, _Needy))
+
+
+__all__ = ["Needs", "Region", "needs_of", "region_key", "united"]

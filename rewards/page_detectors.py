@@ -7,8 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from ..sandbox.events import Load, Navigation, Submit
-from ..sandbox.snapshot import Snapshot
-from .page_view import element_text, new_document, path_matches, path_of, query_of
+from .page_view import element_text, new_document, path_matches, path_of, query_of, says
 from .spec import Glob, Pattern, StateSpec, Text, before, text_matches
 from .types import Evidence, Moment
 
@@ -20,12 +19,15 @@ class UrlLoaded(StateSpec):
         path: glob over the URL's decoded path.
         query: query parameters that must be there with these values.
         same_document: a same-document navigation (history.pushState, a fragment) counts as well as a load.
+        load_state: how far the document must have come: "load", or already "domcontentloaded", before its pictures
+            and frames are there.
     """
 
     kind: Literal["url_loaded"] = "url_loaded"
     path: Glob
     query: dict[str, str] = Field(default_factory=dict)
     same_document: bool = False
+    load_state: Literal["load", "domcontentloaded"] = "load"
 
     def _here(self, url: str) -> bool:
         given = query_of(url)
@@ -39,7 +41,7 @@ class UrlLoaded(StateSpec):
         if not self._here(url):
             return None
         for event in reversed(moment.history):
-            if isinstance(event, Load) and self._here(event.url):
+            if isinstance(event, Load) and event.state in ("load", self.load_state) and self._here(event.url):
                 return Evidence(summary=f"{path_of(url)} loaded", facts={"url": url, "state": event.state})
             if isinstance(event, Navigation):
                 if event.same_document and self.same_document and self._here(event.url):
@@ -87,7 +89,7 @@ class ElementPresent(StateSpec):
                 self.role in (None, element.role)
                 and set(self.states) <= set(element.states)
                 and text_matches(element.name, self.name, self.name_contains, self.name_pattern)
-                and _says(page, index, self.text, self.text_contains, self.text_pattern)
+                and says(page, index, self.text, self.text_contains, self.text_pattern)
             ):
                 return Evidence(
                     summary=f'{element.role} "{element.name}" is there',
@@ -97,9 +99,15 @@ class ElementPresent(StateSpec):
 
 
 class Banner(StateSpec):
-    """A status or alert element with a text appears.
+    """A status or alert element with a text appears: a banner, a toast, a notification.
 
     One that was there before counts again only when a form was submitted in this step and a new document shows it.
+    A log is a region to which lines are added: `roles: [log]` with `text_contains`. What has none of these roles is
+    found by `element_present`.
+
+    Attributes:
+        text: what it says (`text_contains`, `text_pattern`).
+        roles: ARIA roles that it may have.
     """
 
     kind: Literal["banner"] = "banner"
@@ -118,7 +126,7 @@ class Banner(StateSpec):
         """Return evidence if such a banner is there."""
         page = moment.snapshot
         for index, element in enumerate(page.elements):
-            if element.role in self.roles and _says(page, index, self.text, self.text_contains, self.text_pattern):
+            if element.role in self.roles and says(page, index, self.text, self.text_contains, self.text_pattern):
                 said = element_text(page, index)
                 return Evidence(
                     summary=f'{element.role} says "{said}"',
@@ -158,12 +166,3 @@ class TitleMatches(StateSpec):
         if not text_matches(title, self.title, self.title_contains, self.title_pattern):
             return None
         return Evidence(summary=f'the title is "{title}"', facts={"title": title, "url": moment.snapshot.url})
-
-
-def _says(page: Snapshot, index: int, exact: str | None, contains: str | None, pattern: str | None) -> bool:
-    """Tell whether an element's name, or all that it says, meets the conditions."""
-    if exact is None and contains is None and pattern is None:
-        return True
-    return text_matches(page.elements[index].name, exact, contains, pattern) or text_matches(
-        element_text(page, index), exact, contains, pattern
-    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urldefrag, urlsplit
 
-from ..sandbox.events import Event, Navigation
+from ..sandbox.events import Click, Event, Input, Navigation, Submit
 from ..sandbox.snapshot import Element, Snapshot
-from .spec import collapse
+from .spec import collapse, text_matches
 from .templates import glob_regex
+from .types import Moment
+
+DIALOG_ROLES = frozenset({"dialog", "alertdialog"})
 
 
 def subtree(snapshot: Snapshot, index: int) -> Iterator[Element]:
@@ -28,6 +31,24 @@ def element_text(snapshot: Snapshot, index: int) -> str:
             if piece and collapse(piece) not in collapse(" ".join(parts)):
                 parts.append(piece)
     return collapse(" ".join(parts))
+
+
+def says(page: Snapshot, index: int, exact: str | None, contains: str | None, pattern: str | None) -> bool:
+    """Tell whether an element's name, or all that it says, meets the conditions."""
+    if exact is None and contains is None and pattern is None:
+        return True
+    return text_matches(page.elements[index].name, exact, contains, pattern) or text_matches(
+        element_text(page, index), exact, contains, pattern
+    )
+
+
+def covering(page: Snapshot) -> Element | None:
+    """Return the modal dialog that covers the page, or None: of such a page only what is in the dialog is reported."""
+    if not page.elements:
+        return None
+    first, *rest = page.elements
+    is_all = first.role in DIALOG_ROLES and all(element.depth > first.depth for element in rest)
+    return first if is_all else None
 
 
 def path_of(url: str) -> str:
@@ -57,3 +78,25 @@ def on_this_document(history: Sequence[Event]) -> Sequence[Event]:
     """Return the events since the current document was opened."""
     start = new_document(history)
     return history if start is None else history[start + 1 :]
+
+
+def same_document(moment: Moment) -> bool:
+    """Tell whether the document shown is still the one that was shown a step ago, so that references mean the same."""
+    earlier = moment.previous
+    return earlier is not None and _tab(earlier) == _tab(moment.snapshot) and new_document(moment.events) is None
+
+
+def same_address(moment: Moment) -> bool:
+    """Tell whether the tab and the address shown are those of a step ago; fragments do not matter."""
+    earlier, now = moment.previous, moment.snapshot
+    return earlier is not None and _tab(earlier) == _tab(now) and urldefrag(earlier.url).url == urldefrag(now.url).url
+
+
+def acted(events: Sequence[Event]) -> bool:
+    """Tell whether a trusted click, input or submission is among the events."""
+    return any(isinstance(event, Click | Input | Submit) and event.origin == "input" for event in events)
+
+
+def _tab(page: Snapshot) -> tuple[int, int | None]:
+    """Return what tells tabs apart: how many there are, and which is seen. A closed one shifts those after it."""
+    return len(page.tabs), next((tab.index for tab in page.tabs if tab.active), None)

@@ -23,6 +23,7 @@ from math import fsum
 from typing import Protocol, runtime_checkable
 
 from ..sandbox.errors import RewardError, TaskError
+from .looks import Looks
 from .types import Milestone, MilestoneResult, Moment, Source, StepReward, TierScore
 
 
@@ -83,6 +84,7 @@ class Tracker:
         self._reached: set[str] = set()
         self._barred: frozenset[str] | None = None
         self._last_step: int | None = None
+        self._looks = Looks()
 
     @property
     def reached(self) -> frozenset[str]:
@@ -138,6 +140,7 @@ class Tracker:
                 "order, the reset as step 0"
             )
         self._last_step = moment.step
+        moment = self._looks.recall(moment)
         if moment.step == 0:
             self._barred = frozenset(
                 m.id

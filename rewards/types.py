@@ -30,6 +30,9 @@ class Moment:
         snapshot: the computer now.
         previous: the computer at the end of the step before; None at the reset.
         parameters: the episode's drawn task parameters.
+        reset: the computer at the reset; None at the reset itself. The tracker fills this and the next in.
+        behind: what was seen last of the pages that modal dialogs cover in `previous`, the outermost first; see
+            `looks`.
     """
 
     step: int
@@ -38,6 +41,8 @@ class Moment:
     snapshot: Snapshot
     previous: Snapshot | None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    reset: Snapshot | None = None
+    behind: tuple[Snapshot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal, cast
 
 from .errors import RewardError
 
+MAX_BODY_CHARS = 65_536
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -125,12 +127,17 @@ class ElementDelta(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Event):
-    """The page sent a request and it ended; `status` is None when it failed."""
+    """The page sent a request and it ended; `status` is None when it failed.
+
+    `body` is what it carried, as text, at most MAX_BODY_CHARS characters of it: None where it carried nothing, only
+    files, or where nobody asked for bodies. The random part of a multipart boundary is left out.
+    """
 
     kind: ClassVar[str] = "request"
     method: str
     url: str
     status: int | None
+    body: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,8 +33,8 @@ from .errors import ActionError, BrowserCrashedError, SandboxError
 from .events import Event
 from .page_actions import PageActions
 from .page_journal import PageJournal
-from .snapshot import DialogInfo, Element, TabInfo
-from .tab import SETTLE_MS, VIEWPORT, DialogPolicy, Tab, TabView
+from .snapshot import BLANK_URL, VIEWPORT, DialogInfo, Element, TabInfo
+from .tab import SETTLE_MS, DialogPolicy, Tab, TabView
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 START_MS = 1_768_467_600_000  # 2026-01-15T09:00:00Z
 MAX_TABS = 8
 MOST_TOLD = 3
-BLANK = "about:blank"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +86,7 @@ class PageSession(PageActions):
         self._allowed: frozenset[str] = frozenset()
         self._seed = 0
         self._dialogs: DialogPolicy = "accept"
+        self._request_bodies = False
         self._workspace: Workspace | None = None
         self._last_view: TabView | None = None
         self._closed_journals: list[PageJournal] = []  # of tabs that were closed since the last drain
@@ -107,6 +107,7 @@ class PageSession(PageActions):
         seed: int,
         downloads: Workspace | None = None,
         dialogs: DialogPolicy = "accept",
+        request_bodies: bool = False,
     ) -> None:
         """Start an episode at `url`, with Math.random seeded, the clock at its start, no history; load it and settle.
 
@@ -116,18 +117,26 @@ class PageSession(PageActions):
             seed: seeds Math.random; 0 <= seed < 2**53.
             downloads: where downloads are saved, in its folder `downloads`; None cancels them.
             dialogs: "accept" every dialog at once, or "ask": hold the page until `answer_dialog`.
+            request_bodies: record what requests carry.
 
         Raises:
             SandboxError: the page cannot be reached, or the browser failed.
         """
         self._allowed = frozenset(allowed_hosts)
         self._seed, self._workspace, self._dialogs = seed, downloads, dialogs
+        self._request_bodies = request_bodies
         self.episodes += 1
         with self._typed():
             tab = self._tab
             url = self._checked(url)
             await tab.begin(
-                url, allowed=self._allowed, start_ms=START_MS, seed=seed, workspace=downloads, dialogs=dialogs
+                url,
+                allowed=self._allowed,
+                start_ms=START_MS,
+                seed=seed,
+                workspace=downloads,
+                dialogs=dialogs,
+                request_bodies=request_bodies,
             )
             if tab.journal.unreachable is not None:
                 raise SandboxError(f"the episode's first page {url} cannot be reached; is its server up?")
@@ -393,7 +402,7 @@ class PageSession(PageActions):
         if unreachable is None and parts.scheme in ("http", "https") and parts.netloc in self._allowed:
             tab.home = url
             return
-        if unreachable is None and url == BLANK and tab is not self._tabs[0]:
+        if unreachable is None and url == BLANK_URL and tab is not self._tabs[0]:
             return
         history = await tab.channel.send("Page.getNavigationHistory")
         index = history["currentIndex"]
@@ -441,6 +450,7 @@ class PageSession(PageActions):
             seed=self._seed,
             workspace=self._workspace,
             dialogs=self._dialogs,
+            request_bodies=self._request_bodies,
         )
 
     async def _drop(self, place: int) -> None:

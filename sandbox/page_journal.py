@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from .channel import Channel
 from .errors import ActionError
 from .events import Click, Dialog, Download, Event, Focus, Input, Load, Navigation, Request, Submit, Title
 from .page_frames import FRAME_REFS
+from .request_body import body_of
 from .snapshot import DialogInfo
 
 if TYPE_CHECKING:
@@ -29,6 +31,16 @@ DOWNLOAD_START_S = 5.0
 REQUEST_DEADLINE_S = 2.0
 DOWNLOAD_DEADLINE_S = 30.0
 Recorded = tuple[type[Event], dict[str, Any]]
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A request under way."""
+
+    method: str
+    url: str
+    body: str | None
+    status: int | None = None
 
 
 class PageJournal:
@@ -48,7 +60,8 @@ class PageJournal:
         self._workspace: Workspace | None = None
         self._events: list[Recorded] = []
         self._title: str | None = None
-        self._requests: dict[str, tuple[str, str, int | None]] = {}
+        self._requests: dict[str, _Sent] = {}
+        self._keeps_bodies = False
         self._documents: dict[str, bool] = {}
         self._endless: set[str] = set()
         self._fetched = False
@@ -70,10 +83,15 @@ class PageJournal:
         channel.on("Page.downloadWillBegin", self._on_download_coming)
         page.on("download", self._on_download)
 
-    def begin(self, workspace: Workspace | None) -> None:
-        """Start an episode: forget everything, and save downloads into `workspace` (without one they are cancelled)."""
+    def begin(self, workspace: Workspace | None, *, request_bodies: bool = False) -> None:
+        """Start an episode: forget everything.
+
+        Args:
+            workspace: where downloads are saved; without one they are cancelled.
+            request_bodies: record what requests carry.
+        """
         self.abandon_downloads()
-        self._workspace = workspace
+        self._workspace, self._keeps_bodies = workspace, request_bodies
         self._events.clear()
         self._requests.clear()
         self._documents.clear()
@@ -189,10 +207,11 @@ class PageJournal:
         url, request_id = event["request"]["url"], event["requestId"]
         redirect = event.get("redirectResponse")
         if redirect is not None and request_id in self._requests:
-            method, old_url, _ = self._requests[request_id]
-            self._add(Request, "browser", method=method, url=old_url, status=redirect["status"])
+            self._requests[request_id].status = redirect["status"]
+            self._request_ended(self._requests[request_id])
         if url.startswith("http"):
-            self._requests[request_id] = (event["request"]["method"], url, None)
+            body = body_of(event["request"]) if self._keeps_bodies else None
+            self._requests[request_id] = _Sent(event["request"]["method"], url, body)
             self._fetched |= event.get("type") in ("Fetch", "XHR")
             if event.get("type") == "Document" and event.get("frameId") == self._frame_id:
                 self._documents[request_id] = False
@@ -201,7 +220,7 @@ class PageJournal:
         known = self._requests.get(event["requestId"])
         if known is not None:
             status = event["response"]["status"]
-            self._requests[event["requestId"]] = (known[0], known[1], status)
+            known.status = status
             if event["requestId"] in self._documents:
                 self._documents[event["requestId"]] = status not in (204, 205)
 
@@ -218,7 +237,10 @@ class PageJournal:
         known = self._requests.pop(request_id, None)
         self._quiet.set()
         if known is not None:
-            self._add(Request, "browser", method=known[0], url=known[1], status=known[2])
+            self._request_ended(known)
+
+    def _request_ended(self, sent: _Sent) -> None:
+        self._add(Request, "browser", method=sent.method, url=sent.url, status=sent.status, body=sent.body)
 
     def _on_download_coming(self, _: dict[str, Any]) -> None:
         """Our own connection hears of a download before Playwright does, whatever began it."""

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+VIEWPORT = (1280, 720)
+"""Width and height of every page, in CSS pixels."""
+BLANK_URL = "about:blank"
+"""Address of a tab that shows no page."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
@@ -93,6 +98,8 @@ class Snapshot:
         tabs: the browser's tabs, in order.
         dialog: the dialog that waits for an answer, if the task holds dialogs and one is open.
         app_state: the application's server-side state (JSON-ready), read on a channel that the browser cannot reach.
+        regions: how the parts of the viewport look that detectors ask about, by "left,top,width,height": the mean
+            colours of 16 x 16 cells, rows from the top, as RGB bytes in base64.
     """
 
     url: str
@@ -104,6 +111,7 @@ class Snapshot:
     tabs: tuple[TabInfo, ...] = ()
     dialog: DialogInfo | None = None
     app_state: Mapping[str, Any] = field(default_factory=dict)
+    regions: Mapping[str, str] = field(default_factory=dict)
 
     def by_ref(self, ref: int) -> Element | None:
         """Return the element with this reference, or None."""
@@ -116,7 +124,7 @@ def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
     for key in ("elements", "files", "tabs"):
         data[key] = [{f.name: getattr(x, f.name) for f in fields(x)} for x in data[key]]
     data["dialog"] = None if snapshot.dialog is None else asdict(snapshot.dialog)
-    data["app_state"] = dict(snapshot.app_state)
+    data["app_state"], data["regions"] = dict(snapshot.app_state), dict(snapshot.regions)
     return data
 
 

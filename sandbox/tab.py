@@ -18,7 +18,7 @@ from .page_frames import FRAME_REFS, WORLD, FrameTree, value_of
 from .page_journal import BINDING, PageJournal
 from .page_scripts import isolated_world_script
 from .settle import MAX_ROUNDS, PageClock
-from .snapshot import DialogInfo, Element
+from .snapshot import VIEWPORT, DialogInfo, Element
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .devtools import DevTools
     from .workspace import Workspace
 
-VIEWPORT = (1280, 720)
 SETTLE_MS = 50.0
 MAX_ELEMENTS = 1_000
 NAVIGATE_DEADLINE_S = 15.0
@@ -138,6 +137,7 @@ class Tab:
         seed: int,
         workspace: Workspace | None,
         dialogs: DialogPolicy,
+        request_bodies: bool = False,
     ) -> None:
         """Start an episode, or a further tab of it, at `url`, with the clock at `start_ms`; None stays empty.
 
@@ -147,7 +147,7 @@ class Tab:
         self.tree.begin()
         self.guard.allowed = allowed
         self.guard.take_refused()
-        self.journal.begin(workspace)
+        self.journal.begin(workspace, request_bodies=request_bodies)
         self._start_ms, self._move_ms = start_ms, None
         self.title, self.home = "", url
         await self._set_world(start_ms, seed, None)

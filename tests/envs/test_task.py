@@ -3,6 +3,7 @@
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from milepost.envs.actions import Fill, parse_action
+from milepost.envs.milestone_spec import MilestoneSpec
 from milepost.envs.task import Task, load_tasks
 from milepost.rewards.catalogue import CATALOGUE
 from milepost.rewards.detectors import DETECTORS
@@ -184,6 +186,38 @@ def test_the_schema_names_every_catalogue_entry_and_detector():
     assert all(f'"catalogue: {name}"' in text for name in CATALOGUE)
     assert all(f'"detector: {kind}"' in text for kind in DETECTORS)
     assert all(kind in DETECTORS for entry in CATALOGUE.values() for kind in entry.kinds)
+
+
+EXAMPLES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    ({"detector": "url_loaded", "path": "/a", "load_state": "domcontentloaded"}, {"load_state": "networkidle"}),
+    ({"detector": "element_gone", "role": "row", "same_document": False, "after_input": True}, {"reloaded": True}),
+    ({"detector": "element_changed", "name": "a", "to_text": "b", "gained": ["invalid"]}, {"gained": "invalid"}),
+    ({"detector": "dialog_closed", "text": "a", "accepted": True}, {"accepted": "maybe"}),
+    ({"detector": "focused", "role": "textbox", "name_pattern": "a"}, {"nam": "a"}),
+    (
+        {"detector": "request_sent", "path": "/a/*", "status": "2xx", "body_query": "a", "equals": [1, {"b": None}]},
+        {"status": "ok"},
+    ),
+    ({"detector": "process_ran", "command": "ls", "exit_code": "any"}, {"exit_code": 256}),
+    ({"detector": "region_changed", "region": [0, 0, 9, 9], "since": "reset"}, {"region": [0, 0, 9]}),
+    ({"detector": "tab_opened", "title_contains": "a"}, {"title_contains": ""}),
+)
+
+
+@pytest.mark.parametrize(("written", "mistake"), EXAMPLES, ids=[str(written["detector"]) for written, _ in EXAMPLES])
+def test_a_detector_is_written_described_and_read_back_alike(written: dict[str, Any], mistake: dict[str, Any]):
+    jsonschema = pytest.importorskip("jsonschema")
+    check = jsonschema.Draft202012Validator(MilestoneSpec.model_json_schema())
+    milestone = {"id": "m", "reward": 0.5, **written}
+    check.validate(milestone)
+    spec = MilestoneSpec.model_validate(milestone)
+    fields = {key: value for key, value in written.items() if key != "detector"}
+    assert spec.spec == DETECTORS[written["detector"]].model_validate(fields)
+    assert MilestoneSpec.model_validate(json.loads(spec.model_dump_json())) == spec
+    broken = {**milestone, **mistake}
+    assert list(check.iter_errors(broken))
+    with pytest.raises(ValidationError):
+        MilestoneSpec.model_validate(broken)
 
 
 def test_a_wrong_task_in_python_is_refused(task: Task):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from milepost.rewards.detectors import DETECTOR_ADAPTER
+from milepost.rewards.looks import Looks
 from milepost.rewards.types import Evidence, Moment
 from milepost.sandbox import events as ev
-from milepost.sandbox.snapshot import Element, FileInfo, Snapshot
+from milepost.sandbox.snapshot import Element, FileInfo, Snapshot, TabInfo
 
 HOST = "http://shop.local"
 
@@ -79,8 +82,48 @@ def changed(change: str, path: str, content: str | None = "x") -> dict[str, Any]
     }
 
 
-def js_dialog(message: str) -> dict[str, Any]:
-    return {"cls": ev.Dialog, "origin": "browser", "dialog_type": "confirm", "message": message, "accepted": True}
+def js_dialog(message: str, *, accepted: bool = True) -> dict[str, Any]:
+    return {"cls": ev.Dialog, "origin": "browser", "dialog_type": "confirm", "message": message, "accepted": accepted}
+
+
+def focus(role: str, name: str, ref: int = 1) -> dict[str, Any]:
+    return {"cls": ev.Focus, "origin": "input", "ref": ref, "role": role, "name": name}
+
+
+def request(method: str, path: str, status: int | None = 200, body: str | None = None) -> dict[str, Any]:
+    return {
+        "cls": ev.Request,
+        "origin": "browser",
+        "method": method,
+        "url": HOST + path,
+        "status": status,
+        "body": body,
+    }
+
+
+def ran(command: str, exit_code: int | None = 0, *, timed_out: bool = False) -> dict[str, Any]:
+    return {
+        "cls": ev.Process,
+        "origin": "agent",
+        "command": command,
+        "exit_code": exit_code,
+        "timed_out": timed_out,
+    }
+
+
+def tabbed(snapshot: Snapshot, *paths: str, active: int = 1) -> Snapshot:
+    """Return the snapshot with tabs at these paths; "" is an empty tab."""
+    tabs = tuple(
+        TabInfo(index=i, url=HOST + path if path else "about:blank", title=path.strip("/"), active=i == active)
+        for i, path in enumerate(paths, start=1)
+    )
+    return replace(snapshot, tabs=tabs)
+
+
+def pictured(snapshot: Snapshot, region: Sequence[int], *colours: tuple[int, int, int]) -> Snapshot:
+    """Return the snapshot with a picture of a region whose 256 cells have these colours, in turn."""
+    cells = b"".join(bytes(colours[i % len(colours)]) for i in range(256))
+    return replace(snapshot, regions={",".join(map(str, region)): base64.b64encode(cells).decode()})
 
 
 def answered(text: str) -> dict[str, Any]:
@@ -91,22 +134,22 @@ Step = tuple[Sequence[dict[str, Any]], Snapshot]
 
 
 def moments(*steps: Step, parameters=None) -> list[Moment]:
-    """Build an episode's moments from (events, snapshot) pairs, the reset first."""
+    """Build an episode's moments from (events, snapshot) pairs, the reset first, as the tracker hands them on."""
+    looks = Looks()
     history: list[ev.Event] = []
     result: list[Moment] = []
     for step, (happened, snapshot) in enumerate(steps):
         events = [e["cls"](step=step, t=float(step), **{k: v for k, v in e.items() if k != "cls"}) for e in happened]
         history += events
-        result.append(
-            Moment(
-                step=step,
-                events=tuple(events),
-                history=tuple(history),
-                snapshot=snapshot,
-                previous=result[-1].snapshot if result else None,
-                parameters=parameters or {},
-            )
+        moment = Moment(
+            step=step,
+            events=tuple(events),
+            history=tuple(history),
+            snapshot=snapshot,
+            previous=result[-1].snapshot if result else None,
+            parameters=parameters or {},
         )
+        result.append(looks.recall(moment))
     return result
 
 

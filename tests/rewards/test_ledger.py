@@ -14,7 +14,7 @@ from milepost.rewards.tracker import Tracker
 from milepost.rewards.types import Evidence, Milestone
 from milepost.sandbox.errors import RewardError, RunError
 
-from .scenes import answered, click, downloaded, el, file, loaded, moments, page, sha, typed, went
+from .scenes import answered, click, downloaded, el, file, loaded, moments, page, pictured, request, sha, typed, went
 
 WHO = "O'Neill {x} `\\"
 PARAMETERS = {"who": WHO, "total": "12.50", "tags": ("a", "b")}
@@ -95,6 +95,63 @@ def test_a_ledger_rescored_gives_the_same_numbers(tmp_path):
     assert recorded.footer is not None
     assert recorded.footer.total == pytest.approx(sum(paid))
     assert (recorded.header.task, recorded.header.seed, recorded.torn) == ("expense-form", 7, False)
+
+
+PICTURES = [
+    {"kind": "region_changed", "region": [0, 0, 40, 40], "since": "reset"},
+    {"kind": "request_sent", "path": "/save", "body_query": "name", "equals": "{who}", "status": "2xx"},
+    {"kind": "element_gone", "role": "row", "name": "{who}", "after_input": True},
+    {"kind": "process_ran", "command": "x", "exit_code": "any"},
+]
+
+
+def pictured_episode():
+    row, dialog = el(1, "row", WHO), el(2, "dialog", "Sure?")
+    sent = request("POST", "/save", 201, orjson.dumps({"name": WHO}).decode())
+    return moments(
+        ([], pictured(page("/", row), [0, 0, 40, 40], (0, 0, 0))),
+        ([click("button", "Delete")], pictured(page("/", dialog), [0, 0, 40, 40], (0, 0, 0))),
+        ([click("button", "Yes"), sent], pictured(page("/"), [0, 0, 40, 40], (0, 99, 0))),
+        parameters=PARAMETERS,
+    )
+
+
+def write_pictured(path) -> list[float | None]:
+    detectors = [DETECTOR_ADAPTER.validate_python(spec).build(PARAMETERS) for spec in PICTURES]
+    tracker = Tracker([Milestone(id=f"p{i}", description="", detector=d, reward=1.0) for i, d in enumerate(detectors)])
+    ledger = LedgerWriter(path, task="t", version=0, seed=0, parameters=PARAMETERS, milestones=tracker.milestones)
+    totals = []
+    for moment in pictured_episode():
+        reward = tracker.update(moment)
+        totals.append(reward.total)
+        ledger.write_step(moment, reward)
+    ledger.close()
+    return totals
+
+
+def test_pictures_bodies_and_what_lies_behind_dialogs_are_rescored(tmp_path):
+    path = tmp_path / "a.jsonl"
+    assert write_pictured(path) == [0, 0, 3]
+    assert [reward.total for reward in rescore(path)] == [0, 0, 3]
+    recorded = read_ledger(path)
+    assert [step.snapshot for step in recorded.steps] == [moment.snapshot for moment in pictured_episode()]
+    assert [step.events for step in recorded.steps] == [moment.events for moment in pictured_episode()]
+    edit(path, 3, lambda r: r["snapshot"].update(regions={}))
+    with pytest.raises(RewardError, match=r"step 2: recorded reward 3.0.*, re-scored 2.0"):
+        rescore(path)
+
+
+def test_a_ledger_from_before_pictures_and_bodies_reads(tmp_path):
+    path = tmp_path / "a.jsonl"
+    paid = write(path)
+    lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    for line in lines[1:-1]:
+        del line["snapshot"]["regions"]
+        for event in line["events"]:
+            event.pop("body", None)
+    path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    assert [reward.total for reward in rescore(path)] == paid
+    assert [step.snapshot.regions for step in read_ledger(path).steps] == [{}] * len(paid)
 
 
 def edit(path, line: int, change) -> None:

@@ -21,6 +21,17 @@ def test_url_loaded_waits_for_the_load():
     assert fires({"kind": "url_loaded", "path": "/reports"}, *steps) == [2]
 
 
+def test_url_loaded_at_the_load_state_asked_for():
+    parsed = {**loaded("/reports"), "state": "domcontentloaded"}
+    steps = [START, ([went("/reports"), parsed], page("/reports")), ([loaded("/reports")], page("/reports"))]
+    assert fires({"kind": "url_loaded", "path": "/reports"}, *steps) == [2]
+    early = {"kind": "url_loaded", "path": "/reports", "load_state": "domcontentloaded"}
+    assert fires(early, *steps) == [1]
+    assert fires(early, START, ([went("/reports"), loaded("/reports")], page("/reports"))) == [1]
+    assert fires(early, START, ([went("/reports")], page("/reports"))) == []
+    assert fires(early, START, ([parsed, went("/reports")], page("/reports"))) == []  # of the document before
+
+
 @pytest.mark.parametrize("path", ["/report", "/reports/2", "/Reports", "/x/reports"])
 def test_url_loaded_refuses_other_paths(path):
     assert fires({"kind": "url_loaded", "path": "/reports"}, START, ([went(path), loaded(path)], page(path))) == []
@@ -102,6 +113,13 @@ def test_banner_fires_once_it_says_so():
 )
 def test_banner_refuses_other_roles_and_texts(other):
     assert fires({"kind": "banner", "text_contains": "saved"}, START, ([], page("/", other))) == []
+
+
+def test_a_notification_is_a_banner_and_a_log_one_whose_role_is_named():
+    lines = [el(1, "log", "Upload begun"), el(1, "log", "Upload begun Upload done")]
+    steps: list[Step] = [START, *(([], page("/", line)) for line in lines)]
+    assert fires({"kind": "banner", "text_contains": "Upload done"}, *steps) == []
+    assert fires({"kind": "banner", "text_contains": "Upload done", "roles": ["log"]}, *steps) == [2]
 
 
 def test_banner_of_a_second_submit_counts_again_but_a_reload_does_not():

@@ -74,18 +74,18 @@ def app():
 class Computer:
     """One page of one episode, driven synchronously."""
 
-    def __init__(self, app, html, others, quota_bytes, dialogs="accept", beside=None):
+    def __init__(self, app, html, others, quota_bytes, dialogs="accept", beside=None, request_bodies=False):
         pages = {"/": html, **others}
         self.instance = AppServer.shared().open(
             app, rng=np.random.default_rng(0), parameters={"pages": pages}, beside=beside
         )
         self.hosts = [self.instance.host] + ([] if beside is None else [beside.host])
         self.workspace = Workspace.create(quota_bytes=quota_bytes)
-        self.page = self.run(self._open(dialogs))
+        self.page = self.run(self._open(dialogs, request_bodies))
         self.look()
         self.events = self.page.drain_events(0)
 
-    async def _open(self, dialogs):
+    async def _open(self, dialogs, request_bodies):
         page = await Fleet.shared().acquire()
         await page.open(
             url=self.instance.origin + "/",
@@ -93,6 +93,7 @@ class Computer:
             seed=5,
             downloads=self.workspace,
             dialogs=dialogs,
+            request_bodies=request_bodies,
         )
         return page
 
@@ -153,8 +154,8 @@ def computer(app):
     """Return a function that opens a page with the given body."""
     opened = []
 
-    def open_page(html, others=None, quota_bytes=10_000, dialogs="accept", beside=None):
-        opened.append(Computer(app, html, others or {}, quota_bytes, dialogs, beside))
+    def open_page(html, others=None, quota_bytes=10_000, dialogs="accept", beside=None, request_bodies=False):
+        opened.append(Computer(app, html, others or {}, quota_bytes, dialogs, beside, request_bodies))
         return opened[-1]
 
     yield open_page
