@@ -1,13 +1,12 @@
 """What a request carries, from Chromium's report of it.
 
-Chromium reports a body in full with the request itself, however long, as `postData`. A body that has files or blobs in
-it is reported in pieces, `postDataEntries`, and only those that are plain bytes with their content. So no further
-question is asked of the browser: what lies in files and blobs is not told.
+Chromium reports a body in full with the request itself, however long, as `postData`, unless it has a file or a blob in
+it: then it tells nothing. No further question is asked of the browser: what lies in files is for the server's state to
+prove.
 """
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +17,7 @@ _BOUNDARY = re.compile(r"(----WebKitFormBoundary)[0-9A-Za-z]{16}")
 
 
 def body_of(request: Mapping[str, Any]) -> str | None:
-    """Return the body of a request as text, or None if it has none.
+    """Return the body of a request as text, or None if it has none, or one with files in it.
 
     Args:
         request: DevTools' `Network.Request`.
@@ -28,10 +27,7 @@ def body_of(request: Mapping[str, Any]) -> str | None:
     """
     text = request.get("postData")
     if text is None:
-        pieces = [base64.b64decode(entry["bytes"]) for entry in request.get("postDataEntries", ()) if "bytes" in entry]
-        if not pieces:
-            return None
-        text = b"".join(pieces).decode("utf-8", errors="replace")
+        return None
     return _BOUNDARY.sub(r"\1", str(text)[: 2 * MAX_BODY_CHARS])[:MAX_BODY_CHARS]
 
 
