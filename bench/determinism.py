@@ -25,8 +25,9 @@ import numpy as np
 import orjson
 
 from milepost.agents.policies import RandomPolicy, View
-from milepost.envs import MilepostEnv, registered_ids, task_for
+from milepost.envs import MilepostEnv, task_for
 from milepost.envs.observation_kinds import KINDS
+from milepost.envs.registration import registered_ids
 from milepost.sandbox.browser_thread import BrowserThread
 
 WORKERS = ("undisturbed", "slow to think", "on a busy machine")

@@ -2,6 +2,8 @@
 
 import pytest
 
+from milepost.sandbox.page import PageSession
+
 pytestmark = pytest.mark.browser
 
 LEAVE = """
@@ -72,7 +74,8 @@ def found(it):
 
 def test_a_reused_warm_page_starts_clean_of_everything(hostile):
     html = f'<p>x</p><button onclick="leave()">Leave</button><script>const leave = () => {{ {LEAVE} }};{FIND}</script>'
-    pages, reused, sizes = [], 0, set()
+    pages: list[PageSession] = []
+    reused, sizes = 0, set()
     while reused < 3:
         assert len(pages) < 60  # other tests may have left a few browsers full of warm pages; they take turns
         it = hostile(html)
