@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ..sandbox.events import Load, Navigation, Submit
 from ..sandbox.snapshot import Snapshot
-from .page_view import element_text, new_document, path_matches, path_of, query_of
+from .page_view import element_text, may_say, new_document, path_matches, path_of, query_of
 from .spec import Glob, Pattern, StateSpec, Text, before, text_matches
 from .types import Evidence, Moment
 
@@ -82,6 +82,8 @@ class ElementPresent(StateSpec):
     def holds(self, moment: Moment) -> Evidence | None:
         """Return evidence if such an element is there."""
         page = moment.snapshot
+        if self.role is None and not may_say(page, self.text, self.text_contains):
+            return None
         for index, element in enumerate(page.elements):
             if (
                 self.role in (None, element.role)
