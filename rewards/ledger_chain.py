@@ -83,11 +83,11 @@ def verify(lines: Sequence[bytes]) -> list[Breach]:
     hashes = [hash_of(line) for line in lines]
     previous = [line[len(_HEAD) : len(_HEAD) + len(START)].decode("ascii", "replace") for line in lines]
     edited = {i for i, line in enumerate(lines) if not _is_true(line, hashes[i])}
-    footer = next((i for i, line in enumerate(lines) if line.startswith(_FOOTER, _RECORD_AT)), len(lines) - 1)
-    if not edited and footer == len(lines) - 1 and previous == [START, *hashes][: len(lines)]:
+    footers = {i for i, line in enumerate(lines) if line.startswith(_FOOTER, _RECORD_AT)}
+    if not edited and footers <= {len(lines) - 1} and previous == [START, *hashes][: len(lines)]:
         return []
     breaches = {i: _edited(i, hashes[i]) for i in edited}
-    for breach in _out_of_place(lines, hashes, previous, edited, footer):
+    for breach in _out_of_place(lines, hashes, previous, edited, footers - edited):
         breaches.setdefault(breach.line - 1, breach)
     return [breaches[i] for i in sorted(breaches)]
 
@@ -102,11 +102,12 @@ def _edited(index: int, hashed: str) -> Breach:
 
 
 def _out_of_place(
-    lines: Sequence[bytes], hashes: Sequence[str], previous: Sequence[str], edited: set[int], footer: int
+    lines: Sequence[bytes], hashes: Sequence[str], previous: Sequence[str], edited: set[int], footers: set[int]
 ) -> list[Breach]:
     """Name the lines that do not follow the one before them, each cause once."""
     first = {hashed: i for i, hashed in reversed(list(enumerate(hashes)))}
-    chain = _longest_chain(first, previous)
+    chain = _written_chain(first, previous, footers)
+    last = next(iter(footers & chain), len(lines) - 1)
     followed = set(previous)
     breaches: list[Breach] = []
 
@@ -116,7 +117,7 @@ def _out_of_place(
     for i, before in enumerate(previous):
         if i in edited:
             continue  # named already, and its `prev` may have been edited with it
-        if i > footer and i not in chain:
+        if i > last and i not in chain:
             inserted(i, "it stands after the footer")
             continue
         if before == (hashes[i - 1] if i else START):
@@ -141,21 +142,23 @@ def _out_of_place(
     return breaches
 
 
-def _longest_chain(first: dict[str, int], previous: Sequence[str]) -> set[int]:
-    """Return the lines of the longest chain: an inserted line may name a line that is there, but few lead to it."""
-    longest: list[int] = []
-    leads_on = {first[before] for before in previous if before in first}
-    for end in range(len(previous)):
-        if end in leads_on:
-            continue
-        chain: dict[int, None] = {}
-        at: int | None = end
+def _written_chain(first: dict[str, int], previous: Sequence[str], footers: set[int]) -> set[int]:
+    """Return the lines that were most likely written: the longest chain that ends in a footer and holds no other.
+
+    Without a footer it is the longest chain. An inserted line may well name a line that is there, but few lead to it.
+    """
+    followed = {first[before] for before in previous if before in first}
+    ends = sorted(footers) or [i for i in range(len(previous)) if i not in followed]
+    longest: set[int] = set()
+    for end in ends:
+        chain = {end}
+        at = first.get(previous[end])
         while at is not None and at not in chain:
-            chain[at] = None
+            chain.add(at)
             at = first.get(previous[at])
-        if len(chain) > len(longest):
-            longest = list(chain)
-    return set(longest)
+        if len(chain) > len(longest) and len(chain & footers) <= 1:
+            longest = chain
+    return longest
 
 
 def _gap(index: int, lines: Sequence[bytes]) -> Breach:
