@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from typing import Any
 
 import orjson
 import pytest
@@ -31,7 +32,7 @@ def found(lines: list[bytes]) -> list[tuple[int, BreachKind]]:
     return [(breach.line, breach.kind) for breach in breaches]
 
 
-def forged(record: dict, previous: str) -> bytes:
+def forged(record: dict[str, Any], previous: str) -> bytes:
     return seal(orjson.dumps(record), previous)[0].rstrip(b"\n")
 
 

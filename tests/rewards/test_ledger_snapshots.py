@@ -1,5 +1,7 @@
 """Snapshots written as differences come back as they were, whatever pages and states hold."""
 
+from typing import Any
+
 import orjson
 import pytest
 from hypothesis import given
@@ -57,12 +59,12 @@ def episodes(draw):
     ]
 
 
-def written(snapshots: list[Snapshot]) -> list[dict]:
+def written(snapshots: list[Snapshot]) -> list[dict[str, Any]]:
     encoder = SnapshotEncoder()
     return [orjson.loads(orjson.dumps(encoder.encode(snapshot))) for snapshot in snapshots]
 
 
-def read(parts: list[dict]) -> list[Snapshot]:
+def read(parts: list[dict[str, Any]]) -> list[Snapshot]:
     decoder = SnapshotDecoder(orjson.loads(orjson.dumps(COLUMNS)))
     return [decoder.decode(part) for part in parts]
 
@@ -90,7 +92,7 @@ def test_what_did_not_change_is_not_written_again():
 
 
 def test_a_state_that_is_altered_in_place_is_noticed():
-    state = {"expenses": []}
+    state: dict[str, Any] = {"expenses": []}
     encoder = SnapshotEncoder()
     encoder.encode(page(state=state))
     state["expenses"].append({"name": "Ada"})
