@@ -1,7 +1,8 @@
 """What detection and the ledger add to a step: the tracker's update and the ledger's write, in milliseconds.
 
     python -m bench.bench_rewards                       # hand-made moments of the bundled tasks
-    python -m bench.bench_rewards --ledgers FOLDER      # the moments that an environment recorded there
+    python -m bench.bench_rewards --record FOLDER       # play the bundled tasks' oracles in a browser, keep the ledgers
+    python -m bench.bench_rewards --ledgers FOLDER      # the moments that were recorded there
     python -m bench.bench_rewards --rescore 300         # also: ledgers read, verified and scored again per second
 
 The bundled tasks' own pages have 5 to 20 elements; the hand-made moments have them among links and texts, 30 and 80
@@ -17,9 +18,11 @@ import time
 from pathlib import Path
 
 from bench._measuring import summary
+from milepost.envs.env import MilepostEnv
 from milepost.envs.registration import task_for
 from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.rewards.ledger import LedgerWriter, read_ledger, rescore
+from milepost.rewards.ledger_reading import moments_of
 from milepost.rewards.tracker import Tracker
 from milepost.rewards.types import Milestone, Moment
 from milepost.sandbox import events as ev
@@ -268,20 +271,18 @@ def show(name, elements, figures):
 
 def recorded(folder):
     """Return (name, milestones, moments) of every ledger below a folder."""
-    found = []
-    for path in sorted(Path(folder).rglob("*.jsonl")):
-        ledger, moments, history, previous = read_ledger(path), [], [], None
-        for step in ledger.steps:
-            history += step.events
-            moments.append(
-                Moment(
-                    step=step.step, events=step.events, history=tuple(history), snapshot=step.snapshot,
-                    previous=previous, parameters=ledger.header.parameters,
-                )
-            )  # fmt: skip
-            previous = step.snapshot
-        found.append((ledger.header.task, ledger.header.milestones, moments))
-    return found
+    ledgers = [read_ledger(path) for path in sorted(Path(folder).rglob("*.jsonl"))]
+    return [(ledger.header.task, ledger.header.milestones, list(moments_of(ledger))) for ledger in ledgers]
+
+
+def record(folder):
+    """Play every bundled task's oracle on its real pages, with ledgers in the folder."""
+    for name in TASKS:
+        env = MilepostEnv(task_for(name), ledger_dir=folder)
+        env.reset(seed=SEED)
+        for action in env.instance.oracle:
+            env.step(action)
+        env.close()
 
 
 def rescoring(count, folder):
@@ -308,7 +309,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ledgers", help="folder of recorded ledgers whose moments are played")
     parser.add_argument("--rescore", type=int, default=0, metavar="N", help="also write and score again N ledgers")
+    parser.add_argument("--record", help="folder to record the bundled tasks' oracles into, in a browser")
     options = parser.parse_args()
+    if options.record:
+        record(options.record)
+        return
     print(f"loop of 5 million additions: {loop_s():.2f} s; milliseconds per step, the reset left out")
     print(f"{'':33}{'update':>15}  {'write':>15}  {'both':>15}  {'file':>8}")
     print(
