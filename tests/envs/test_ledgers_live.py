@@ -1,10 +1,11 @@
 """What real episodes leave behind: oracles and near misses on real pages, scored again offline to the same record."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from milepost.agents.policies import NoopPolicy, OraclePolicy
+from milepost.agents.policies import NoopPolicy, OraclePolicy, Policy
 from milepost.agents.rescore_run import rescore_run
 from milepost.agents.rollout import EnvPool, EpisodeSpec, run_episodes
 from milepost.envs.env import MilepostEnv
@@ -45,7 +46,7 @@ def test_oracles_and_near_misses_score_again_to_what_was_paid(name: str, tmp_pat
             assert report.old_success
 
         same = Rules(milestones=instance.milestones, success=instance.success)
-        changed = examine(ledger, rules=lambda _, same=same: same)
+        changed = examine(ledger, rules=partial(lambda rules, _: rules, same))
         assert (changed.moved, changed.new_total, bool(changed.new_success)) == ((), report.new_total, info["success"])
 
         for step in read_ledger(ledger).steps:
@@ -60,7 +61,8 @@ def test_oracles_and_near_misses_score_again_to_what_was_paid(name: str, tmp_pat
 def test_a_run_with_real_episodes_keeps_the_hashes_of_its_ledgers(tmp_path: Path):
     folder = RunFolder.create(tmp_path / "run", {}, seed=0)
     specs = [EpisodeSpec(task=f"milepost/{name}-v0", seed=seed) for name in NAMES for seed in (0, 1)]
-    for iteration, policy in enumerate((OraclePolicy(), NoopPolicy())):
+    policies: tuple[Policy, ...] = (OraclePolicy(), NoopPolicy())
+    for iteration, policy in enumerate(policies):
         with EnvPool(ledger_dir=folder.ledger_dir(iteration)) as pool:
             folder.write_trajectories(iteration, run_episodes(specs, policy, pool=pool))
     folder.close()
