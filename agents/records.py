@@ -54,6 +54,7 @@ class Trajectory:
         failure: infrastructure failure; such an episode is masked or retried, never scored as zero.
         policy_version: number of optimiser updates behind the policy that acted.
         ledger_path: the episode's ledger, relative to the run folder; None if not written.
+        ledger_hash: the hash of the ledger's last line; a ledger that was made anew or cut does not match it.
     """
 
     task: str
@@ -66,6 +67,7 @@ class Trajectory:
     failure: FailureKind | None
     policy_version: int
     ledger_path: str | None = None
+    ledger_hash: str | None = None
 
     @property
     def total_reward(self) -> float:

@@ -41,8 +41,8 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
 
     `info` holds: reward (StepReward), milestones (frozenset of ids reached so far), milestone_bits (the same as an int;
     bit i is the i-th declared milestone), progress (0 to 1), success, stop_reason (StopReason or None), failure
-    (FailureKind or None) and failure_message, step_ms (StepTimings), screenshot (PNG bytes or None), ledger_path (str
-    or None), seed (the instance's seed).
+    (FailureKind or None) and failure_message, step_ms (StepTimings), screenshot (PNG bytes or None), ledger_path and
+    ledger_hash (str or None; the hash of its last line), seed (the instance's seed).
 
     Args:
         task: a task, or the id or name of a registered one.
@@ -299,10 +299,10 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             last_action_result="" if problem and changes == NOTHING else output or changes,
             last_action_error=problem,
         )
-        info = self._info(reward, stop, sights, began)
         if stop is not None:
             self._over = True
             episode.conclude(stop)
+        info = self._info(reward, stop, sights, began)
         truncated = stop in (StopReason.STEP_LIMIT, StopReason.IDLE_LIMIT)
         return observation, reward.total or 0.0, self._over and not truncated, truncated, info
 
@@ -336,6 +336,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             "failure_message": "",
             "screenshot": None,
             "ledger_path": None if episode is None or episode.ledger_path is None else str(episode.ledger_path),
+            "ledger_hash": None if episode is None else episode.ledger_hash,
             "seed": self.instance.seed,
         }
 

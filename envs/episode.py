@@ -173,6 +173,11 @@ class Episode:
         idle_too_long = task.max_idle_steps is not None and self.idle_steps >= task.max_idle_steps
         return StopReason.IDLE_LIMIT if idle_too_long else None
 
+    @property
+    def ledger_hash(self) -> str | None:
+        """The hash of the last line of the episode's ledger, which stands for all of it; None if it has none."""
+        return None if self._ledger is None else self._ledger.last_hash
+
     def conclude(self, stop: StopReason, failure: FailureKind | None = None) -> None:
         """Write how the episode ended into its ledger."""
         if self._ledger is not None:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from ..sandbox.events import Load, Navigation, Submit
-from .page_view import element_text, new_document, path_matches, path_of, query_of, says
+from .page_view import element_text, may_say, new_document, path_matches, path_of, query_of, says
 from .spec import Glob, Pattern, StateSpec, Text, before, text_matches
 from .types import Evidence, Moment
 
@@ -84,6 +84,8 @@ class ElementPresent(StateSpec):
     def holds(self, moment: Moment) -> Evidence | None:
         """Return evidence if such an element is there."""
         page = moment.snapshot
+        if self.role is None and not may_say(page, self.text, self.text_contains):
+            return None
         for index, element in enumerate(page.elements):
             if (
                 self.role in (None, element.role)

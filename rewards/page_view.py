@@ -17,7 +17,9 @@ DIALOG_ROLES = frozenset({"dialog", "alertdialog"})
 def subtree(snapshot: Snapshot, index: int) -> Iterator[Element]:
     """Yield the elements below the one at `index`: those that follow it and lie deeper, in the same frame."""
     top = snapshot.elements[index]
-    for element in snapshot.elements[index + 1 :]:
+    elements = snapshot.elements
+    for i in range(index + 1, len(elements)):  # no slice: asked for every element, the copies would add up
+        element = elements[i]
         if element.depth <= top.depth or element.frame != top.frame:
             return
         yield element
@@ -25,12 +27,25 @@ def subtree(snapshot: Snapshot, index: int) -> Iterator[Element]:
 
 def element_text(snapshot: Snapshot, index: int) -> str:
     """Return what an element says: its name, then the names and values below it that the name does not already hold."""
-    parts = [snapshot.elements[index].name]
+    said = collapse(snapshot.elements[index].name)
     for element in subtree(snapshot, index):
-        for piece in (element.name, element.value or ""):
-            if piece and collapse(piece) not in collapse(" ".join(parts)):
-                parts.append(piece)
-    return collapse(" ".join(parts))
+        for piece in (element.name, element.value):
+            if piece and (more := collapse(piece)) and more not in said:
+                said = f"{said} {more}" if said else more
+    return said
+
+
+def may_say(snapshot: Snapshot, *texts: str | None) -> bool:
+    """Tell False where no element can say all of these texts, because a word of them is nowhere on the page.
+
+    Much quicker than asking every element what it says; True decides nothing.
+    """
+    words = {word for text in texts if text is not None for word in text.split()}
+    if not words:
+        return True
+    pieces = [piece for element in snapshot.elements for piece in (element.name, element.value) if piece]
+    page = "\n".join(pieces)
+    return all(word in page for word in words)
 
 
 def says(page: Snapshot, index: int, exact: str | None, contains: str | None, pattern: str | None) -> bool:

@@ -7,9 +7,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..sandbox.events import Click, Input, Submit
+from ..sandbox.events import Click, Event, Input, Navigation, Submit
 from ..sandbox.snapshot import Element, Snapshot
-from .page_view import new_document, path_matches, path_of, query_of, subtree
+from .page_view import path_matches, path_of, query_of, subtree
 from .spec import Glob, Pattern, Spec, StateSpec, Text, before, collapse, text_matches
 from .types import Evidence, Moment
 
@@ -43,13 +43,23 @@ class ResultsRendered(StateSpec):
     item_role: Text | None = None
     submit_name: Text | None = None
 
-    def _searched(self, moment: Moment) -> bool:
-        """Tell whether the step's events hold a search."""
-        for event in moment.events:
-            if isinstance(event, Submit):
+    def _is_search(self, event: Event) -> bool:
+        return isinstance(event, Submit) or (
+            isinstance(event, Click) and text_matches(event.name, self.submit_name or "Search")
+        )
+
+    def _searched_before(self, moment: Moment) -> bool:
+        """Tell whether an earlier step held a search, and no step after it a new document."""
+        opened_in: int | None = None
+        for event in reversed(moment.history):
+            if event.step == moment.step:
+                continue
+            if opened_in not in (None, event.step):
+                return False
+            if self._is_search(event):
                 return True
-            if isinstance(event, Click) and text_matches(event.name, self.submit_name or "Search"):
-                return True
+            if isinstance(event, Navigation) and not event.same_document:
+                opened_in = event.step
         return False
 
     def _right_query(self, moment: Moment) -> bool:
@@ -106,18 +116,9 @@ class ResultsRendered(StateSpec):
         """Return evidence if a search of this step rendered results, or those of an earlier one appeared."""
         if moment.previous is None:
             return None
-        if self._searched(moment):
+        if any(map(self._is_search, moment.events)):
             return self.holds(moment)
-        steps = sorted({event.step for event in moment.history if event.step < moment.step})
-        for step in reversed(steps):
-            events = tuple(event for event in moment.history if event.step == step)
-            if self._searched(
-                Moment(step=step, events=events, history=events, snapshot=moment.snapshot, previous=None)
-            ):
-                return super().detect(moment)
-            if new_document(events) is not None:
-                return None
-        return None
+        return super().detect(moment) if self._searched_before(moment) else None
 
     def held_at_reset(self, moment: Moment) -> bool:
         """Tell False: before the agent has acted nothing was searched."""

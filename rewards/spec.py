@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, get_args
@@ -114,7 +115,7 @@ def before(moment: Moment) -> Moment | None:
     """Return the moment at the end of the step before, without its own events; None if there was none."""
     if moment.previous is None:
         return None
-    history = tuple(event for event in moment.history if event.step < moment.step)
+    history = moment.history[: bisect_left(moment.history, moment.step, key=lambda event: event.step)]
     return replace(moment, step=moment.step - 1, events=(), history=history, snapshot=moment.previous, previous=None)
 
 
@@ -173,11 +174,10 @@ class StateSpec(Spec):
 
     def detect(self, moment: Moment) -> Evidence | None:
         """Return evidence if the condition holds now and did not at the end of the step before."""
+        if moment.previous is None or (evidence := self.holds(moment)) is None:
+            return None  # most steps end here, before the moment before is even made
         earlier = before(moment)
-        if earlier is None:
-            return None
-        evidence = self.holds(moment)
-        return evidence if evidence is not None and self.holds(earlier) is None else None
+        return evidence if earlier is not None and self.holds(earlier) is None else None
 
     def held_at_reset(self, moment: Moment) -> bool:
         """Tell whether the condition holds at the reset."""

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -88,6 +89,7 @@ def jmespath_literal(value: Any) -> str:
     return f"`{text}`"
 
 
+@lru_cache(maxsize=1024)
 def glob_regex(glob: str) -> re.Pattern[str]:
     """Compile a path glob: `*` within a segment, `**` across segments, `**/` also nothing, `?` and `[...]` literal.
 

@@ -23,6 +23,7 @@ from math import fsum
 from typing import Protocol, runtime_checkable
 
 from ..sandbox.errors import RewardError, TaskError
+from .evidence_place import located
 from .looks import Looks
 from .types import Milestone, MilestoneResult, Moment, Source, StepReward, TierScore
 
@@ -157,6 +158,7 @@ class Tracker:
             evidence = milestone.detector(moment)
             if evidence is not None:
                 self._reached.add(milestone.id)
+                evidence = located(evidence, moment)
                 fired[milestone.id] = MilestoneResult(id=milestone.id, reward=milestone.reward, evidence=evidence)
         results = tuple(fired[milestone.id] for milestone in self.milestones if milestone.id in fired)
         total = fsum(result.reward for result in results)

@@ -47,10 +47,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a detector saw: a sentence for people, and the facts as JSON-ready data."""
+    """What a detector saw: a sentence for people, the facts as JSON-ready data, and where (see `evidence_place`)."""
 
     summary: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    where: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Detector(Protocol):

@@ -10,6 +10,7 @@
     ├── TaskError               a task file or registration is wrong: the task author's to mend
     ├── ActionError             the agent asked for something impossible: shown to it as `last_action_error`
     ├── RewardError             a detector, tracker or ledger was misused, or a ledger does not re-score
+    │   └── LedgerTamperedError     a ledger's hash chain is broken
     ├── EngineError             the model cannot be loaded or cannot sample
     └── RunError                a training or evaluation run cannot be started, written or resumed
 
@@ -84,6 +85,10 @@ class RewardError(MilepostError):
     """A detector, tracker or ledger was misused, or a ledger does not re-score to its recorded numbers."""
 
 
+class LedgerTamperedError(RewardError):
+    """A ledger's lines were edited, taken out, put in or moved after they were written; the message names them."""
+
+
 class EngineError(MilepostError):
     """A language model cannot be found, loaded or sampled."""
 
@@ -99,6 +104,7 @@ __all__ = [
     "BrowserNotFoundError",
     "EngineError",
     "FailureKind",
+    "LedgerTamperedError",
     "MilepostError",
     "PageHungError",
     "RewardError",

@@ -324,6 +324,39 @@ def evaluate(
             raise typer.Exit(1)
 
 
+@app.command()
+def rescore(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, a folder of ledgers, or a ledger.")],
+    *,
+    task: Annotated[
+        str | None, typer.Option(help="Score by this definition instead: a task file, or a registered task's id.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score recorded episodes again, offline, and report every difference.
+
+    Exits with 0 if every ledger's hash chain is whole and every reward is as recorded (one that a killed process left
+    unfinished may be among them), with 1 otherwise. With --task, differences are what was asked for, and do not count.
+    """
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from .agents.rescore_run import rescore_run
+    from .rescore_view import show_rescored
+
+    tasks = None if task is None else _find(task)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=_stderr(), transient=True) as progress:
+        bar = progress.add_task("scoring again", total=None)
+        report = rescore_run(
+            run, tasks=tasks, on_episode=lambda done, total, _: progress.update(bar, completed=done, total=total)
+        )
+    if as_json:
+        _print_json(report.to_json())
+    else:
+        show_rescored(report, _stdout())
+    if not report.passed:
+        raise typer.Exit(1)
+
+
 def _show_scores(result: EvaluationResult, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("task", "success", "95 % interval", "reward", "steps"):

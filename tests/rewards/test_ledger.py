@@ -2,7 +2,6 @@
 
 import os
 import stat
-from typing import Any
 
 import orjson
 import pytest
@@ -12,71 +11,10 @@ from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.rewards.ledger import LedgerWriter, read_ledger, rescore
 from milepost.rewards.tracker import Tracker
 from milepost.rewards.types import Evidence, Milestone
-from milepost.sandbox.errors import RewardError, RunError
+from milepost.sandbox.errors import LedgerTamperedError, RewardError, RunError
 
-from .scenes import answered, click, downloaded, el, file, loaded, moments, page, pictured, request, sha, typed, went
-
-WHO = "O'Neill {x} `\\"
-PARAMETERS = {"who": WHO, "total": "12.50", "tags": ("a", "b")}
-SPECS = [
-    {"kind": "field_filled", "name": "Name", "value": "{who}"},
-    {"kind": "server_state", "query": "expenses[?name == {who}] | [0].amount", "equals": "{total}"},
-    {"kind": "url_loaded", "path": "/done/*", "query": {"t": "{total}"}},
-    {"kind": "file_matches", "path": "*.csv", "sha256_from": "hashes[{who}] || hashes.all"},
-    {"kind": "element_present", "name_pattern": "Hello {who}", "states": ["checked"]},
-    {"kind": "answer", "number": "{total}"},
-]
-
-
-def milestones() -> list[Milestone]:
-    return [
-        Milestone(
-            id=f"m{i}",
-            description="",
-            detector=DETECTOR_ADAPTER.validate_python(spec).build(PARAMETERS),
-            reward=0.1 * (i + 1),
-            after=("m0",) if i else (),
-        )
-        for i, spec in enumerate(SPECS)
-        if "hashes[" not in str(spec)
-    ]
-
-
-def episode():
-    empty: dict[str, Any] = {"expenses": []}
-    full = {"expenses": [{"name": WHO, "amount": 12.5}]}
-    return moments(
-        ([went("/"), loaded("/")], page("/", el(1, "textbox", "Name", value=""), state=empty)),
-        ([typed("textbox", "Name", WHO)], page("/", el(1, "textbox", "Name", value=WHO), state=empty)),
-        (
-            [click("button", "Go"), went("/done/1?t=12.50"), loaded("/done/1?t=12.50"), downloaded("a.csv")],
-            page(
-                "/done/1?t=12.50",
-                el(2, "checkbox", f"Hello {WHO}", states=["checked"]),
-                files=[file("a.csv")],
-                state=full,
-            ),
-        ),
-        ([answered("12.5")], page("/done/1", state=full)),
-        parameters=PARAMETERS,
-    )
-
-
-def write(path, *, footer: bool = True) -> list[float]:
-    tracker = Tracker(milestones())
-    ledger = LedgerWriter(
-        path, task="expense-form", version=0, seed=7, parameters=PARAMETERS, milestones=tracker.milestones
-    )
-    totals = []
-    for moment in episode():
-        reward = tracker.update(moment)
-        assert reward.total is not None
-        totals.append(reward.total)
-        ledger.write_step(moment, reward, action=f"step {moment.step}")
-    if footer:
-        ledger.finish(stop_reason="done", success=True)
-    ledger.close()
-    return totals
+from .scenes import click, el, file, moments, page, pictured, request, sha
+from .written import PARAMETERS, WHO, as_format_1, edit, episode, milestones, remake, write
 
 
 def test_a_ledger_rescored_gives_the_same_numbers(tmp_path):
@@ -95,6 +33,51 @@ def test_a_ledger_rescored_gives_the_same_numbers(tmp_path):
     assert recorded.footer is not None
     assert recorded.footer.total == pytest.approx(sum(paid))
     assert (recorded.header.task, recorded.header.seed, recorded.torn) == ("expense-form", 7, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "change", "message"),
+    [
+        (2, lambda r: r["reward"].update(total=5.0), r"step 1: recorded reward 5.0, re-scored 0.1"),
+        (
+            2,
+            lambda r: r["snapshot"]["elements"][0].__setitem__(3, "Ada"),
+            r"step 1: recorded reward 0.1, re-scored 0.0",
+        ),
+        (2, lambda r: r.update(events=[]), r"step 1: recorded reward 0.1, re-scored 0.0"),
+        (
+            3,
+            lambda r: r["snapshot"]["app_state"]["set"].update(expenses=[]),
+            r"step 2: recorded reward 1.0.*, re-scored 0.8",
+        ),
+        (2, lambda r: r["reward"]["milestones"][0].update(id="m9"), r"step 1: recorded milestones m9, re-scored m0"),
+        (
+            2,
+            lambda r: r["reward"]["milestones"][0]["evidence"].update(summary="!"),
+            r"step 1: the evidence recorded for m0",
+        ),
+        (5, lambda r: r.update(total=9.0), r"footer says a total of 9.0"),
+        (0, lambda r: r["milestones"][0].update(reward=0.4), r"step 1: recorded reward 0.1, re-scored 0.4"),
+        (3, lambda r: r.update(step=7), r":4: expected step 2, got step 7"),
+        (0, lambda r: r["milestones"][0]["detector"].update(kind="magic"), r"does not fit the ledger's format"),
+        (2, lambda r: r["events"][0].update(kind="magic"), r"unknown event kind 'magic'"),
+        (
+            0,
+            lambda r: r.update(format=99),
+            r"expected a ledger's header of format 2, sealed, .* got 'header' of format 99",
+        ),
+        (0, lambda r: r.update(format=1), r"expected a ledger's header of format 2, sealed"),
+    ],
+)
+def test_tampering_is_named_by_its_line_and_behind_a_chain_made_anew_by_its_effect(tmp_path, line, change, message):
+    path = tmp_path / "a.jsonl"
+    write(path)
+    edit(path, line, change)
+    with pytest.raises(LedgerTamperedError, match=f"a.jsonl: line {line + 1} was edited"):
+        rescore(path)
+    remake(path)
+    with pytest.raises(RewardError, match=message):
+        rescore(path)
 
 
 PICTURES = [
@@ -136,7 +119,8 @@ def test_pictures_bodies_and_what_lies_behind_dialogs_are_rescored(tmp_path):
     recorded = read_ledger(path)
     assert [step.snapshot for step in recorded.steps] == [moment.snapshot for moment in pictured_episode()]
     assert [step.events for step in recorded.steps] == [moment.events for moment in pictured_episode()]
-    edit(path, 3, lambda r: r["snapshot"].update(regions={}))
+    edit(path, 3, lambda r: r["snapshot"].update(regions={"set": {}, "drop": ["0,0,40,40"]}))
+    remake(path)
     with pytest.raises(RewardError, match=r"step 2: recorded reward 3.0.*, re-scored 2.0"):
         rescore(path)
 
@@ -144,6 +128,7 @@ def test_pictures_bodies_and_what_lies_behind_dialogs_are_rescored(tmp_path):
 def test_a_ledger_from_before_pictures_and_bodies_reads(tmp_path):
     path = tmp_path / "a.jsonl"
     paid = write(path)
+    as_format_1(path, episode())
     lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     for line in lines[1:-1]:
         del line["snapshot"]["regions"]
@@ -154,52 +139,14 @@ def test_a_ledger_from_before_pictures_and_bodies_reads(tmp_path):
     assert [step.snapshot.regions for step in read_ledger(path).steps] == [{}] * len(paid)
 
 
-def edit(path, line: int, change) -> None:
-    lines = path.read_bytes().splitlines()
-    record = orjson.loads(lines[line])
-    change(record)
-    lines[line] = orjson.dumps(record)
-    path.write_bytes(b"\n".join(lines) + b"\n")
-
-
-@pytest.mark.parametrize(
-    ("line", "change", "message"),
-    [
-        (2, lambda r: r["reward"].update(total=5.0), r"step 1: recorded reward 5.0, re-scored 0.1"),
-        (2, lambda r: r["snapshot"]["elements"][0].update(value="Ada"), r"step 1: recorded reward 0.1, re-scored 0.0"),
-        (2, lambda r: r.update(events=[]), r"step 1: recorded reward 0.1, re-scored 0.0"),
-        (
-            3,
-            lambda r: r["snapshot"].update(app_state={"expenses": []}),
-            r"step 2: recorded reward 1.0.*, re-scored 0.8",
-        ),
-        (2, lambda r: r["reward"]["milestones"][0].update(id="m9"), r"step 1: recorded milestones m9, re-scored m0"),
-        (
-            2,
-            lambda r: r["reward"]["milestones"][0]["evidence"].update(summary="!"),
-            r"step 1: the evidence recorded for m0",
-        ),
-        (5, lambda r: r.update(total=9.0), r"footer says a total of 9.0"),
-        (0, lambda r: r["milestones"][0].update(reward=0.4), r"step 1: recorded reward 0.1, re-scored 0.4"),
-        (3, lambda r: r.update(step=7), r":4: expected step 2, got step 7"),
-        (0, lambda r: r["milestones"][0]["detector"].update(kind="magic"), r"does not fit the ledger's format"),
-        (2, lambda r: r["events"][0].update(kind="magic"), r"unknown event kind 'magic'"),
-        (0, lambda r: r.update(format=99), r"header of format 1"),
-    ],
-)
-def test_tampering_is_named(tmp_path, line, change, message):
-    path = tmp_path / "a.jsonl"
-    write(path)
-    edit(path, line, change)
-    with pytest.raises(RewardError, match=message):
-        rescore(path)
-
-
 def test_a_line_taken_out_is_noticed(tmp_path):
     path = tmp_path / "a.jsonl"
     write(path)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:2] + lines[3:]))
+    with pytest.raises(LedgerTamperedError, match="taken out between lines 2 and 3"):
+        rescore(path)
+    remake(path)
     with pytest.raises(RewardError, match="expected step 1, got step 2"):
         rescore(path)
 
@@ -230,9 +177,55 @@ def test_each_step_is_on_disk_before_the_next(tmp_path):
 def test_a_broken_line_within_is_an_error(tmp_path):
     path = tmp_path / "a.jsonl"
     write(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"step":1', b'"step":', 1))
+    with pytest.raises(LedgerTamperedError, match="line 3 was edited"):
+        read_ledger(path)
+    path.write_bytes(whole)
+    as_format_1(path, episode())
     path.write_bytes(path.read_bytes().replace(b'"step":1', b'"step":', 1))
     with pytest.raises(RewardError, match=r"a\.jsonl:3: expected a line of JSON"):
         read_ledger(path)
+
+
+def test_format_1_still_reads_and_rescores_and_says_that_it_is_not_sealed(tmp_path):
+    path = tmp_path / "a.jsonl"
+    paid = write(path)
+    sealed = read_ledger(path)
+    as_format_1(path, episode())
+    ledger = read_ledger(path)
+    assert (sealed.format, sealed.sealed, ledger.format, ledger.sealed, ledger.head) == (2, True, 1, False, None)
+    assert [step.snapshot for step in ledger.steps] == [step.snapshot for step in sealed.steps]
+    assert [reward.total for reward in rescore(path)] == paid
+
+
+def test_the_writer_knows_the_hash_that_stands_for_the_episode(tmp_path):
+    tracker = Tracker(milestones())
+    ledger = LedgerWriter(tmp_path / "a", task="t", version=0, seed=0, parameters={}, milestones=tracker.milestones)
+    hashes = [ledger.last_hash]
+    for moment in episode():
+        ledger.write_step(moment, tracker.update(moment))
+        hashes.append(ledger.last_hash)
+    ledger.finish(stop_reason="done", success=True)
+    assert len(set(hashes)) == len(hashes)
+    assert read_ledger(tmp_path / "a").head == ledger.last_hash
+
+
+def test_evidence_says_where_and_when_it_was_seen(tmp_path):
+    write(tmp_path / "a")
+    paid = read_ledger(tmp_path / "a").steps
+    where = {result.id: result.evidence.where for step in paid for result in step.reward.milestones}
+    assert where == {
+        "m0": {"step": 1, "url": "http://shop.local/", "ref": 1, "frame": 0, "event": 0},
+        "m1": {
+            "step": 2,
+            "url": "http://shop.local/done/1?t=12.50",
+            "query": """expenses[?name == `"O'Neill \\u007bx\\u007d \\u0060\\u005c"`] | [0].amount""",
+        },
+        "m2": {"step": 2, "url": "http://shop.local/done/1?t=12.50", "event": 2},
+        "m4": {"step": 2, "url": "http://shop.local/done/1?t=12.50", "ref": 2, "frame": 0},
+        "m5": {"step": 3, "url": "http://shop.local/done/1", "event": 0},
+    }
 
 
 @pytest.mark.parametrize("content", [b"", b"{}\n", b"[]\n", b"half"])
