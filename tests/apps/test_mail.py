@@ -149,7 +149,7 @@ def test_recipients_are_kept_in_one_spelling(site, written, kept):
     [
         ({"to": ""}, ["To is missing"]),
         ({"to": " ,; "}, ["To is missing"]),
-        ({"to": "Ada"}, ["Ada is not an e-mail address".replace("Ada", "ada")]),
+        ({"to": "Ada"}, ["ada is not an e-mail address"]),
         ({"to": "ada@harbor"}, ["ada@harbor is not an e-mail address"]),
         ({"to": "ada@harbor.example, ben"}, ["ben is not an e-mail address"]),
         ({"to": "a@b.example " * 20}, ["To is too long"]),
@@ -228,7 +228,7 @@ def test_a_file_is_listed_and_sent_as_it_is(site):
     send(site, draft)
     assert site.state["sent"] == [{**GOOD, "attachments": [file]}]
     (address,) = re.findall(r'href="(/messages/[0-9]+)"', site.get("/sent").text)
-    assert f"bill.txt <span class=\"size\">{len(content)} B</span>" in site.get(address).text
+    assert f'bill.txt <span class="size">{len(content)} B</span>' in site.get(address).text
 
 
 def test_another_file_of_the_same_name_has_another_hash(site):
@@ -293,7 +293,9 @@ def test_there_is_a_largest_number_of_files(site):
     assert len(site.state["drafts"][0]["attachments"]) == MAX_ATTACHMENTS
 
 
-@pytest.mark.parametrize(("given", "kept"), [("../../etc/passwd", "passwd"), ("C:\\a\\b.txt", "b.txt"), ("x" * 300, "x" * 120)])
+@pytest.mark.parametrize(
+    ("given", "kept"), [("../../etc/passwd", "passwd"), ("C:\\a\\b.txt", "b.txt"), ("x" * 300, "x" * 120)]
+)
 def test_a_files_name_has_no_folders(site, given, kept):
     draft = compose(site)
     attach(site, draft, given)

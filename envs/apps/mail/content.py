@@ -79,7 +79,7 @@ def draw_letters(rng: np.random.Generator) -> list[Letter]:
     topics = rng.permutation(TOPICS).tolist()
     bodies = rng.permutation(BODIES).tolist()
     days = rng.choice(DAYS, size=INBOX_MESSAGES).tolist()
-    minutes = sorted(rng.choice(range(7 * 60, 12 * 60), size=INBOX_MESSAGES, replace=False).tolist())
+    minutes = sorted(rng.choice(np.arange(7 * 60, 12 * 60), size=INBOX_MESSAGES, replace=False).tolist())
     unread = rng.permutation([True, True, False, False, False]).tolist()
     return [
         Letter(

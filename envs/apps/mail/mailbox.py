@@ -63,9 +63,10 @@ def open_draft(db: sqlite3.Connection, *, address: str = "", subject: str = "") 
         "SELECT number FROM message WHERE folder = 'draft' AND body = '' AND address = '' AND subject = '' "
         "AND number NOT IN (SELECT message FROM attachment)"
     ).fetchone()
-    number = found[0] if found else db.execute("INSERT INTO message (folder) VALUES ('draft')").lastrowid
-    db.execute("UPDATE message SET address = ?, subject = ? WHERE number = ?", (address, subject, number))
-    return int(number)
+    if found is None:
+        found = db.execute("INSERT INTO message (folder) VALUES ('draft') RETURNING number").fetchone()
+    db.execute("UPDATE message SET address = ?, subject = ? WHERE number = ?", (address, subject, found[0]))
+    return int(found[0])
 
 
 def save_draft(db: sqlite3.Connection, number: int, *, address: str, subject: str, body: str) -> None:
