@@ -9,7 +9,7 @@ from milepost.envs.apps.mail.content import INBOX_MESSAGES
 from .site import Site, heading
 
 GOOD = {"to": "ada@harbor.example", "subject": "Lunch on Friday", "body": "See you there."}
-EMPTY_HANDED = {"attachments": []}
+EMPTY_HANDED: dict[str, list[str]] = {"attachments": []}
 
 
 @pytest.fixture

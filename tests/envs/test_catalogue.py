@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -69,7 +68,7 @@ def reached(env: MilepostEnv, actions: tuple[str, ...]) -> frozenset[str]:
 
 
 @pytest.fixture(scope="module")
-def played() -> Iterator[dict[str, Played]]:
+def played() -> dict[str, Played]:
     found = {}
     for name in TASKS:
         env = milepost.make(name)
