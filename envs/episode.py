@@ -88,7 +88,7 @@ class Episode:
         )
         workspace, page = None, None
         try:
-            workspace = Workspace.create()
+            workspace = Workspace.create(files=instance.files)
             page = await Fleet.shared().acquire()
             episode = cls(instance, app=app, workspace=workspace, page=page)
             if ledger_dir is not None:

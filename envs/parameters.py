@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import sha256
 from math import ceil, floor, perm
 from typing import Annotated, Any, Self
 
@@ -56,6 +57,8 @@ class Parameter(BaseModel):
             string with exactly that many places, such as "17.50".
         sample: one or several distinct values out of a list.
         template: a text with earlier parameters in it; nothing is drawn.
+        sha256: a template as well; the value is the hex digest of the text, as UTF-8. For the hash of a file that the
+            task's `files` put into the workspace.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,13 +75,14 @@ class Parameter(BaseModel):
     ) = None
     sample: Sample | None = None
     template: str | None = None
+    sha256: str | None = None
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                "expected exactly one of choice, integer, decimal, sample, template, got "
+                "expected exactly one of choice, integer, decimal, sample, template, sha256, got "
                 f"{' and '.join(given) or 'none'}"
             )
         if self.integer is not None and self.integer[0] > self.integer[1]:
@@ -116,8 +120,9 @@ class Parameter(BaseModel):
 
     def depends_on(self) -> tuple[str, ...]:
         """Return the names of the earlier parameters that this one needs."""
-        if self.template is not None:
-            return placeholders(self.template)
+        for text in (self.template, self.sha256):
+            if text is not None:
+                return placeholders(text)
         return self.sample.distinct_from if self.sample is not None else ()
 
     def draw(self, rng: np.random.Generator, earlier: Mapping[str, Any]) -> Any:
@@ -141,5 +146,7 @@ class Parameter(BaseModel):
                 raise ValueError(f"`from` leaves {len(free)} values to draw {self.sample.count} from; add more values")
             drawn = [free[int(i)] for i in rng.choice(len(free), size=self.sample.count, replace=False)]
             return drawn[0] if self.sample.count == 1 else tuple(drawn)
+        if self.sha256 is not None:
+            return sha256(fill(self.sha256, earlier).encode()).hexdigest()
         assert self.template is not None
         return fill(self.template, earlier)

@@ -38,6 +38,7 @@ from ..rewards.tracker import dag_order
 from ..rewards.types import Milestone
 from ..sandbox.errors import TaskError
 from .actions import ACTION_TYPES, DEFAULT_GROUPS, GROUPS, verbs_of
+from .initial_files import MAX_INITIAL_FILES, fill_files, path_problem
 from .milestone_spec import Identifier, MilestoneSpec
 from .parameters import Parameter
 from .task_file import Document, matching_files, read_documents
@@ -80,6 +81,7 @@ class Task(BaseModel):
         start: path (and query) on the application where the episode starts; values are URL-quoted.
         goal: what the agent is told.
         parameters: what an episode draws from its seed, in this order.
+        files: what the workspace holds from the start: path -> text, both templates; see `initial_files`.
         actions: what the agent may do: groups of actions, or single ones; see docs/actions.md.
         max_steps: the episode is cut after so many actions.
         max_idle_steps: it is cut earlier after so many actions in a row that changed nothing; None: never.
@@ -99,6 +101,7 @@ class Task(BaseModel):
     start: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
     goal: str = Field(min_length=1)
     parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict, max_length=MAX_INITIAL_FILES)
     actions: tuple[str, ...] = Field(default=DEFAULT_GROUPS, min_length=1)
     max_steps: int = Field(ge=1, le=500)
     max_idle_steps: int | None = Field(default=None, ge=1, le=500)
@@ -119,6 +122,9 @@ class Task(BaseModel):
         for where, template in self._templates():
             for needed in placeholders(template):
                 _known(needed, earlier, "a parameter", *where)
+        for path in self.files:
+            if problem := path_problem(path):
+                _fail(f"files: {problem}", "files", path)
         ids = [milestone.id for milestone in self.milestones]
         for i, milestone in enumerate(self.milestones):
             if milestone.id in ids[:i]:
@@ -146,6 +152,7 @@ class Task(BaseModel):
 
     def _templates(self) -> list[tuple[tuple[str | int, ...], str]]:
         found: list[tuple[tuple[str | int, ...], str]] = [(("goal",), self.goal), (("start",), self.start)]
+        found += [(("files", path), template) for path, text in self.files.items() for template in (path, text)]
         for i, milestone in enumerate(self.milestones):
             found += [(("milestones", i, field), text) for field, text in milestone.spec.templates()]
             found.append((("milestones", i, "description"), milestone.description))
@@ -198,7 +205,7 @@ class Task(BaseModel):
         """Return the instance that a seed names. Pure: the same seed always gives an equal instance.
 
         Raises:
-            TaskError: see `draw_parameters`.
+            TaskError: see `draw_parameters` and `fill_files`.
         """
         values = self.draw_parameters(seed)
         milestones = tuple(milestone.build(values) for milestone in self.milestones)
@@ -208,6 +215,7 @@ class Task(BaseModel):
             parameters=MappingProxyType(values),
             goal=fill(self.goal, values),
             start=fill(self.start, values, Style.URL),
+            files=MappingProxyType(fill_files(self.files, values)),
             milestones=milestones,
             success=self.success_ids,
             oracle=tuple(fill(action, values, Style.ACTION) for action in self.oracle),
@@ -233,6 +241,7 @@ class TaskInstance:
         parameters: the drawn values, read-only.
         goal: what the agent is told.
         start: path where the episode starts, URL-quoted.
+        files: path -> text of what the workspace holds from the start, read-only.
         milestones: in the order of declaration, which numbers the frontier's bits.
         success: ids that together mean success.
         oracle: actions that solve it.
@@ -245,6 +254,7 @@ class TaskInstance:
     parameters: Mapping[str, Any]
     goal: str
     start: str
+    files: Mapping[str, str]
     milestones: tuple[Milestone, ...]
     success: frozenset[str]
     oracle: tuple[str, ...]

@@ -61,12 +61,24 @@ class Workspace(JailedFolder):
 
     @classmethod
     def create(
-        cls, *, fixture: Path | None = None, quota_bytes: int = QUOTA_BYTES, quota_files: int = QUOTA_FILES
+        cls,
+        *,
+        fixture: Path | None = None,
+        files: Mapping[str, str] | None = None,
+        quota_bytes: int = QUOTA_BYTES,
+        quota_files: int = QUOTA_FILES,
     ) -> Workspace:
-        """Make a workspace, holding a copy of `fixture` (a folder) if given. The copy is not reported as a change.
+        """Make a workspace. What it begins with is not reported as a change.
+
+        Args:
+            fixture: a folder whose copy it begins with.
+            files: path -> text of files that it begins with, written after the fixture.
+            quota_bytes: most bytes in all files together.
+            quota_files: most files and folders.
 
         Raises:
-            WorkspaceError: the disk refuses, or the fixture is not a folder or exceeds the quota.
+            WorkspaceError: the disk refuses, the fixture is not a folder, a path of `files` is none of a workspace, or
+            the quota is exceeded.
         """
         watcher = Watcher.shared()
         workspace = cls(watcher.make_folder(fixture), watcher, quota_bytes, quota_files)
@@ -76,6 +88,11 @@ class Workspace(JailedFolder):
                 raise WorkspaceError(
                     f"the fixture {fixture} exceeds the quota of {quota_bytes} bytes and {quota_files} files"
                 )
+            for path, text in (files or {}).items():
+                try:
+                    workspace.write_text(path, text)
+                except ActionError as error:
+                    raise WorkspaceError(f"the workspace cannot begin with {path!r}: {error}") from error
             workspace._reported = workspace.entries()
             watcher.fence()  # from here on it knows what is moved
         except WorkspaceError:

@@ -11,7 +11,13 @@ from ...sandbox.errors import TaskError
 if TYPE_CHECKING:
     from ...sandbox.app_server import App
 
-_CLASSES = {"expenses": "ExpensesApp", "library": "LibraryApp", "reports": "ReportsApp"}
+_CLASSES = {
+    "expenses": "ExpensesApp",
+    "library": "LibraryApp",
+    "mail": "MailApp",
+    "reports": "ReportsApp",
+    "settings": "SettingsApp",
+}
 
 APP_NAMES: tuple[str, ...] = tuple(_CLASSES)
 """Names of the bundled applications."""

@@ -20,14 +20,11 @@ from ...sandbox.errors import TaskError
 
 _HERE = Path(__file__).parent
 # Pages carry their own style and their few lines of script, and may load nothing else from anywhere.
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
+_CONTENT_RULES = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 class Website(App):
@@ -36,10 +33,16 @@ class Website(App):
     Subclasses set `name`, `brand` and `folder` and give `routes()`. Templates are autoescaped, and an undefined
     variable is an error. Every page inlines the shared stylesheet: each episode has an origin of its own, so no cache
     could serve it.
+
+    Attributes:
+        brand: what stands at the top of every page.
+        folder: where its templates lie.
+        fetches: whether its pages' scripts may send requests to their own origin.
     """
 
     brand: ClassVar[str]
     folder: ClassVar[Path]
+    fetches: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._templates = Environment(
@@ -64,7 +67,8 @@ class Website(App):
     def page(self, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
         """Render a template of this application as an HTML page."""
         html = self._templates.get_template(template).render(values)
-        return HTMLResponse(html, status_code=status_code, headers=_HEADERS)
+        rules = f"{_CONTENT_RULES}; connect-src 'self'" if self.fetches else _CONTENT_RULES
+        return HTMLResponse(html, status_code=status_code, headers={**_HEADERS, "Content-Security-Policy": rules})
 
     async def _error_page(self, request: Request, error: Exception) -> Response:
         status_code = error.status_code if isinstance(error, HTTPException) else 500

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from milepost.envs.apps.reports.app import REPORTS_PER_SECTION, SECTIONS
+from milepost.errors import TaskError
 
 from .site import Site, heading, links
 
@@ -51,6 +52,34 @@ def test_nothing_is_visited_before_the_first_visit(site):
     site.get("/sections/Finance")
     site.get("/reports/North-Nothing/export")
     assert site.state["viewed"] == site.state["exported"] == []
+
+
+FIGURES = {"month": "February", "total": "437", "other_month": "March", "other_total": "537"}
+
+
+def test_the_state_knows_the_totals_that_the_file_holds(site):
+    for report in site.state["reports"]:
+        key = report["file"].removesuffix(".csv")
+        _, *rows = csv.reader(io.StringIO(site.get(f"/reports/{key}/export").text))
+        assert [[each["month"], str(each["total"])] for each in report["totals"]] == rows
+
+
+def test_a_task_may_say_what_the_target_says_and_nothing_else_changes(site):
+    told = Site("reports", {**TARGET, **FIGURES})
+    for before, after in zip(site.state["reports"], told.state["reports"], strict=True):
+        if after["name"] != "North Budget":
+            assert before == after
+            continue
+        (january, february, march) = after["totals"]
+        assert january == before["totals"][0]
+        assert (february["total"], march["total"]) == (437, 537)
+        assert "<td>February</td><td>437</td>" in told.get("/reports/North-Budget").text
+
+
+@pytest.mark.parametrize("changes", [{"month": "May"}, {"total": "many"}, {"total": "-5"}, {"other_total": "4.5"}])
+def test_a_figure_that_no_report_can_have_is_the_authors_to_mend(changes):
+    with pytest.raises(TaskError, match=r"January, February, March and a whole number"):
+        Site("reports", {**TARGET, **FIGURES, **changes})
 
 
 def test_every_section_lists_its_own_reports_and_every_name_is_unique(site):

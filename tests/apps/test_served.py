@@ -1,5 +1,7 @@
 """The bundled applications behind the real server: one database per episode, nothing shared between episodes."""
 
+import hashlib
+
 import httpx
 import numpy as np
 import pytest
@@ -52,6 +54,17 @@ def test_state_follows_the_visits(episode):
     client.get("/search", params={"q": "lamp"})
     client.get("/articles/Fixing-a-red-lamp")
     assert instance.state() == {"searches": ["lamp"], "opened": ["Fixing a red lamp"]}
+
+
+def test_a_file_goes_from_the_form_to_the_state(episode):
+    client, instance = episode("mail", {})
+    draft = client.get("/compose").url.path
+    assert client.post(f"{draft}/attachments", files={"file": ("a.txt", b"hello")}).status_code == 200
+    client.post(draft, data={"to": "ada@harbor.example", "subject": "Hello", "body": ""})
+    (sent,) = instance.state()["sent"]
+    (file,) = sent["attachments"]
+    assert (file["name"], file["sha256"]) == ("a.txt", hashlib.sha256(b"hello").hexdigest())
+    assert instance.failure is None
 
 
 def test_missing_parameters_are_named(episode):

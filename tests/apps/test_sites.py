@@ -15,11 +15,15 @@ PARAMETERS = {
     "expenses": {},
     "reports": {"section": "Finance", "area": "North", "topic": "Budget", "decoy_topic": "Costs"},
     "library": {"task": "Resetting", "color": "blue", "thing": "router", "decoy_color": "red"},
+    "mail": {},
+    "settings": {"section": "Privacy", "switch": "Photos", "decoy_switch": "Trips", "device": "Tablet"},
 }
 PAGES = {
     "expenses": ["/new"],
     "reports": ["/", "/sections/Finance", "/reports/North-Budget"],
     "library": ["/", "/search?q=router", "/search?q=nothing", "/articles/Resetting-a-blue-router"],
+    "mail": ["/", "/sent", "/messages/1", "/compose", "/compose?reply=1"],
+    "settings": ["/", "/sections/Privacy", "/sections/Display"],
 }
 EVERY_PAGE = [(name, path) for name in APP_NAMES for path in [*PAGES[name], "/nowhere"]]
 
@@ -29,7 +33,7 @@ def site(name, seed=0):
 
 
 def test_apps_are_found_by_name_and_built_once():
-    assert sorted(APP_NAMES) == ["expenses", "library", "reports"]
+    assert sorted(APP_NAMES) == ["expenses", "library", "mail", "reports", "settings"]
     for name in APP_NAMES:
         assert get_app(name).name == name
         assert get_app(name) is get_app(name)
@@ -37,7 +41,7 @@ def test_apps_are_found_by_name_and_built_once():
 
 
 def test_unknown_app_names_the_bundled_ones():
-    with pytest.raises(TaskError, match=r"'shop'.*expenses, library, reports"):
+    with pytest.raises(TaskError, match=r"'shop'.*expenses, library, mail, reports, settings"):
         get_app("shop")
 
 
@@ -57,6 +61,12 @@ def test_importing_the_apps_package_loads_no_web_framework():
         ("reports", "/reports/North-Nothing/export"),
         ("library", "/articles/Eating-a-blue-router"),
         ("library", "/articles/'%20OR%201=1--"),
+        ("mail", "/messages/6"),
+        ("mail", "/messages/-1"),
+        ("mail", "/messages/99999999999999999999999"),
+        ("mail", "/messages/٣"),
+        ("mail", "/drafts/1"),
+        ("settings", "/sections/Secret"),
         *((name, "/nowhere") for name in APP_NAMES),
     ],
 )
@@ -90,7 +100,7 @@ def test_same_seed_same_site(name):
         assert one.get(path).text == two.get(path).text
 
 
-@pytest.mark.parametrize("name", ["reports", "library"])
+@pytest.mark.parametrize("name", ["reports", "library", "settings"])
 def test_missing_parameter_is_the_task_authors_to_mend(name):
     for missing in PARAMETERS[name]:
         with pytest.raises(TaskError, match=f"{name}.*{missing}"):

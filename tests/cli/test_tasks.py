@@ -7,7 +7,7 @@ from milepost.envs.registration import BUNDLED_TASKS
 
 from .conftest import Run
 
-BUNDLED = {"milepost/expense-form-v0", "milepost/report-download-v0", "milepost/search-open-v0"}
+BUNDLED = {f"milepost/{path.stem}-v0" for path in BUNDLED_TASKS.glob("*.yaml")}
 
 
 def test_bare_command_shows_the_way(milepost: Run):

@@ -19,6 +19,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 
 import milepost
 from milepost.envs import MilepostEnv, StopReason, Task, reset_many, step_many, task_for
+from milepost.envs.registration import BUNDLED_TASKS
 from milepost.errors import BrowserNotFoundError, FailureKind, TaskError
 from milepost.rewards.ledger import rescore
 from milepost.rewards.types import StepReward
@@ -26,7 +27,7 @@ from milepost.sandbox.browser_thread import BrowserThread
 
 pytestmark = pytest.mark.browser
 
-TASKS = ("expense-form", "report-download", "search-open")
+TASKS = tuple(sorted(path.stem for path in BUNDLED_TASKS.glob("*.yaml")))
 
 
 def patient(task: Task) -> Task:
@@ -325,7 +326,7 @@ def test_a_failed_reset_is_an_episode_whose_first_step_fails(form: MilepostEnv, 
 
 
 def test_forty_eight_episodes_run_at_once():
-    envs = [milepost.make(TASKS[i % 3]) for i in range(48)]
+    envs = [milepost.make(TASKS[i % len(TASKS)]) for i in range(48)]
     seeds = list(range(48))
     for (observation, info), env in zip(reset_many(envs, seeds), envs, strict=True):
         assert observation in env.observation_space

@@ -11,7 +11,7 @@ from milepost.envs import MilepostEnv
 from milepost.envs.registration import BUNDLED_TASKS, isolated_registry, registered_ids, resolve_id, task_for
 from milepost.errors import TaskError
 
-BUNDLED = ("milepost/expense-form-v0", "milepost/report-download-v0", "milepost/search-open-v0")
+BUNDLED = tuple(f"milepost/{path.stem}-v0" for path in sorted(BUNDLED_TASKS.glob("*.yaml")))
 
 
 @pytest.fixture(autouse=True)

@@ -171,6 +171,35 @@ def test_a_fixture_that_is_missing_or_too_large_is_the_machine_s_fault(tmp_path)
     assert set(Watcher.shared().folder.iterdir()) == before
 
 
+def test_files_to_begin_with_are_there_but_no_change(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    workspace = Workspace.create(fixture=tmp_path, files={"a.txt": "new", "in/b.txt": "é"})
+    try:
+        assert [f.path for f in workspace.files()] == ["a.txt", "in/b.txt"]
+        assert workspace.read_text("a.txt") == "new"
+        assert (tmp_path / "a.txt").read_text() == "old"
+        assert changes(workspace) == []
+        workspace.write_text("in/b.txt", "b")
+        assert changes(workspace) == [("modified", "in/b.txt")]
+    finally:
+        workspace.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"../x": ""}, "leads out"),
+        ({"a": "12345", "b": "123456"}, "quota of 10 bytes"),
+        ({"a/b/c": ""}, "2 files and folders"),
+    ],
+)
+def test_files_that_it_cannot_begin_with_leave_nothing_behind(files, reason):
+    before = set(Watcher.shared().folder.iterdir())
+    with pytest.raises(WorkspaceError, match=reason):
+        Workspace.create(files=files, quota_bytes=10, quota_files=2)
+    assert set(Watcher.shared().folder.iterdir()) == before
+
+
 @pytest.mark.parametrize(
     ("suggested", "saved"),
     [

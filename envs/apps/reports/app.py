@@ -54,8 +54,10 @@ class ReportsApp(Website):
 
     Pages: `/`, `/sections/<section>`, `/reports/<report>`; `/reports/<report>/export` answers with a CSV file.
     Task parameters: `section`, the report's `area` and `topic` (its name is "<area> <topic>"), and the `decoy_topic` of
-    a neighbour in the same section that shares its area.
-    State: `reports`, a list of `{name, section, file, sha256}`; `viewed` and `exported`, names in the order of visits.
+    a neighbour in the same section that shares its area. Where a task asks for a figure also `month`, with its `total`
+    in the target report, and `other_month`, with its `other_total`; totals are texts such as "437".
+    State: `reports`, a list of `{name, section, file, sha256, totals}` with `totals` a list of `{month, total}`;
+    `viewed` and `exported`, names in the order of visits.
     """
 
     name = "reports"
@@ -70,7 +72,8 @@ class ReportsApp(Website):
         """Draw the reports of every section; the target's neighbours share its area or its topic.
 
         Raises:
-            TaskError: a parameter is missing, or the section is none of `SECTIONS`.
+            TaskError: a parameter is missing, the section is none of `SECTIONS`, a month is none of `MONTHS`, or its
+                total is no whole number.
         """
         section, area, topic, decoy_topic = (
             text_parameter(self.name, parameters, name) for name in ("section", "area", "topic", "decoy_topic")
@@ -81,18 +84,20 @@ class ReportsApp(Website):
         totals = rng.integers(100, 1000, size=(len(names), len(MONTHS)))
         rows = []
         for position, ((name, its_section), numbers) in enumerate(zip(names, totals.tolist(), strict=True)):
+            if name == f"{area} {topic}":
+                numbers = _with_figures(numbers, parameters)
             csv = _csv(numbers)
             rows.append((slug(name), name, its_section, position, csv, hashlib.sha256(csv).hexdigest()))
         db.executemany("INSERT INTO report VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
-        """Return every report's section, file name and hash, and which reports were viewed and exported."""
-        reports = db.execute("SELECT name, section, slug, sha256 FROM report ORDER BY position").fetchall()
+        """Return every report's section, file name, hash and totals, and which reports were viewed and exported."""
+        reports = db.execute("SELECT name, section, slug, sha256, csv FROM report ORDER BY position").fetchall()
         visits = db.execute("SELECT kind, name FROM visit JOIN report USING (slug) ORDER BY number").fetchall()
         return {
             "reports": [
-                {"name": name, "section": section, "file": f"{key}.csv", "sha256": sha256}
-                for name, section, key, sha256 in reports
+                {"name": name, "section": section, "file": f"{key}.csv", "sha256": sha256, "totals": _totals(csv)}
+                for name, section, key, sha256, csv in reports
             ],
             "viewed": [name for kind, name in visits if kind == "viewed"],
             "exported": [name for kind, name in visits if kind == "exported"],
@@ -155,6 +160,27 @@ def _draw_names(
         drawn = neighbours if its_section == section else [others.pop() for _ in range(REPORTS_PER_SECTION)]
         names += [(str(name), its_section) for name in rng.permutation(drawn)]
     return names
+
+
+def _with_figures(totals: Sequence[int], parameters: Mapping[str, Any]) -> list[int]:
+    """Return the totals with those that the task's parameters give, if they give any."""
+    given = list(totals)
+    for month_name, total_name in (("month", "total"), ("other_month", "other_total")):
+        if month_name not in parameters:
+            continue
+        month, total = (text_parameter("reports", parameters, name) for name in (month_name, total_name))
+        if month not in MONTHS or not (total.isascii() and total.isdigit()):
+            raise TaskError(
+                f"the application 'reports' expects one of {', '.join(MONTHS)} and a whole number for "
+                f"{month_name!r} and {total_name!r}; it got {month!r} and {total!r}"
+            )
+        given[MONTHS.index(month)] = int(total)
+    return given
+
+
+def _totals(csv: bytes) -> list[dict[str, Any]]:
+    _, *rows = (line.split(",") for line in csv.decode().splitlines())
+    return [{"month": month, "total": int(total)} for month, total in rows]
 
 
 def _csv(totals: Sequence[int]) -> bytes:

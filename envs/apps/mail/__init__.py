@@ -1,0 +1,1 @@
+"""mail: an inbox, messages with attachments, and a place to write them."""

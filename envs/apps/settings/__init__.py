@@ -1,0 +1,1 @@
+"""settings: sections of switches, each with a choice, saved by section."""
