@@ -25,8 +25,8 @@ from pydantic import ValidationError
 from ..sandbox.errors import RewardError, RunError
 from ..sandbox.events import Event, event_from_json, event_to_json
 from ..sandbox.snapshot import Snapshot, snapshot_from_json, snapshot_to_json
-from .records_json import milestone_from_json, milestone_to_json, reward_from_json
-from .tracker import Tracker
+from .records_json import milestone_from_json, milestone_to_json, reward_from_json, scheme_from_json, scheme_to_json
+from .scorer import RewardScheme, Scorer
 from .types import Milestone, Moment, StepReward
 
 FORMAT = 1
@@ -34,13 +34,14 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerHeader:
-    """What an episode was about; `milestones` is None where a detector was not written as data."""
+    """What an episode was about and how it paid; `milestones` is None where a detector was not written as data."""
 
     task: str
     version: int
     seed: int
     parameters: Mapping[str, Any]
     milestones: tuple[Milestone, ...] | None
+    scheme: RewardScheme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,7 @@ class LedgerWriter:
         seed: the episode's seed.
         parameters: the drawn parameters.
         milestones: the instance's milestones.
+        scheme: how they pay; by default each its own reward.
 
     Raises:
         RunError: the file cannot be written.
@@ -100,6 +102,7 @@ class LedgerWriter:
         seed: int,
         parameters: Mapping[str, Any],
         milestones: Sequence[Milestone],
+        scheme: RewardScheme | None = None,
     ) -> None:
         self.path = Path(path)
         self._rewards: list[float] = []
@@ -118,6 +121,7 @@ class LedgerWriter:
                     "seed": seed,
                     "parameters": dict(parameters),
                     "milestones": [milestone_to_json(milestone) for milestone in milestones],
+                    "scheme": scheme_to_json(RewardScheme() if scheme is None else scheme),
                 }
             )
         except BaseException:
@@ -232,6 +236,7 @@ def read_ledger(path: Path | str) -> Ledger:
                 seed=header["seed"],
                 parameters=header["parameters"],
                 milestones=None if None in written else tuple(m for m in written if m is not None),
+                scheme=scheme_from_json(header.get("scheme")),
             ),
             steps=tuple(_step_from_json(record) for record in body),
             footer=_footer_from_json(records[-1]) if has_footer else None,
@@ -243,12 +248,15 @@ def read_ledger(path: Path | str) -> Ledger:
         ) from error
 
 
-def rescore(path: Path | str, milestones: Sequence[Milestone] | None = None) -> list[StepReward]:
+def rescore(
+    path: Path | str, milestones: Sequence[Milestone] | None = None, scheme: RewardScheme | None = None
+) -> list[StepReward]:
     """Compute every step's reward again from what was recorded, and hold it against what was paid.
 
     Args:
         path: the ledger.
         milestones: what to score with; those of the ledger's header if None.
+        scheme: how they pay; the header's if None.
 
     Returns:
         The rewards, one per recorded step, the reset first.
@@ -262,7 +270,7 @@ def rescore(path: Path | str, milestones: Sequence[Milestone] | None = None) -> 
         raise RewardError(
             f"{path} has a milestone whose detector is code, not data; give rescore the task's milestones"
         )
-    tracker = Tracker(chosen)
+    scorer = Scorer(chosen, ledger.header.scheme if scheme is None else scheme)
     rewards: list[StepReward] = []
     history: list[Event] = []
     previous: Snapshot | None = None
@@ -276,7 +284,7 @@ def rescore(path: Path | str, milestones: Sequence[Milestone] | None = None) -> 
             previous=previous,
             parameters=ledger.header.parameters,
         )
-        reward = tracker.update(moment)
+        reward = scorer.update(moment, step.reward.ending)
         _compare(path, step, reward)
         rewards.append(reward)
         previous = step.snapshot
@@ -302,6 +310,16 @@ def _compare(path: Path | str, step: LedgerStep, again: StepReward) -> None:
             f"{path}, step {step.step}: the evidence recorded for {_ids(paid)} differs from what re-scoring sees "
             f"(reward {paid.total} both times)"
         )
+    if _parts(paid) != _parts(again):
+        raise RewardError(
+            f"{path}, step {step.step}: the reward {paid.total} is recorded as made of other components, shaping or "
+            f"ending than re-scoring finds: {_parts(paid).decode()}, re-scored {_parts(again).decode()}"
+        )
+
+
+def _parts(reward: StepReward) -> bytes:
+    parts = {"components": reward.components, "goal": reward.goal, "shaping": reward.shaping, "ending": reward.ending}
+    return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
 
 
 def _ids(reward: StepReward) -> str:
