@@ -36,6 +36,14 @@ class _KnowsReset(Protocol):
     def held_at_reset(self, moment: Moment) -> bool: ...
 
 
+class Bitmask(int):
+    """The frontier as a whole number: bit i is the i-th declared milestone.
+
+    An `int` in every respect but one: Gymnasium's vector environments batch plain ints as int64, where the bit of the
+    64th milestone does not fit; this they batch as objects.
+    """
+
+
 def dag_order(milestones: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
     """Return ids so that each comes after its prerequisites.
 
@@ -93,9 +101,9 @@ class Tracker:
         return frozenset(self._reached)
 
     @property
-    def bits(self) -> int:
+    def bits(self) -> Bitmask:
         """The frontier as a bitmask: bit i is the i-th declared milestone."""
-        return sum(self._bit[name] for name in self._reached)
+        return Bitmask(sum(self._bit[name] for name in self._reached))
 
     @property
     def barred(self) -> frozenset[str]:
