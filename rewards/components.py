@@ -28,7 +28,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import fsum, isclose
 from types import MappingProxyType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urldefrag
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
@@ -109,7 +109,9 @@ class Components(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: Annotated[ComponentWeights, BeforeValidator(_preset)]
+    weights: Annotated[
+        ComponentWeights, BeforeValidator(_preset, json_schema_input_type=ComponentWeights | Literal["reference"])
+    ]
     pages: tuple[Glob, ...] = ("**",)
     clicks: tuple[Clicked, ...] = ()
     fields: dict[str, str] = Field(default_factory=dict)

@@ -172,8 +172,9 @@ def test_a_replayed_ledger_gives_exactly_the_live_reward(
     """10 interleavings an example, each through a file: 1 000."""
     milestones, scheme = task
     rng = random.Random(seed)
-    path = tmp_path_factory.getbasetemp() / "laws.jsonl"
-    for _ in range(10):
+    folder = tmp_path_factory.mktemp("ledgers")
+    for number in range(10):  # a new file each: some file systems flush one that is truncated and written again
+        path = folder / f"{number}.jsonl"
         play = random_play(rng, steps=STEPS)
         live = write(path, milestones, scheme, play.moments, play.endings)
         assert rescore(path) == live

@@ -79,8 +79,9 @@ def random_play(rng: random.Random, *, steps: int) -> Play:
     for _ in range(steps):
         happened = [event for _ in range(rng.randrange(4)) for event in world.act()]
         scenes.append((happened, world.snapshot()))
-    last = rng.choice([None, Ending.TERMINATED, Ending.TRUNCATED])
-    return Play(moments=moments(*scenes), endings=[None] * steps + [last])
+    endings: list[Ending | None] = [None] * steps
+    endings.append(rng.choice([None, Ending.TERMINATED, Ending.TRUNCATED]))
+    return Play(moments=moments(*scenes), endings=endings)
 
 
 class _World:
@@ -96,8 +97,8 @@ class _World:
         self.state: dict[str, Any] = {"saved": False, "count": 0}
 
     def act(self) -> list[dict[str, Any]]:
-        name = self.rng.choice(("go", "type", "type", "type", "click", "submit", "download", "write", "lose", "answer"))
-        return getattr(self, "_" + name)()
+        acts = (self._go, self._type, self._type, self._type, self._click)
+        return self.rng.choice((*acts, self._submit, self._download, self._write, self._lose, self._answer))()
 
     def _go(self) -> list[dict[str, Any]]:
         self.path = self.rng.choice(PATHS)
