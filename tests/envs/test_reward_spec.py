@@ -76,7 +76,6 @@ def test_components_are_filled_for_the_episode(load):
     assert (instance.scheme.gamma, instance.scheme.potential) == (0.9, {"filled": 0.5})
     assert instance.scheme.truncation is Truncation.CLOSE
     assert instance.max_reward == components.max_reward == pytest.approx(1.0)
-    assert "weights" in type(load(COMPONENTS).reward).model_fields
 
 
 def test_components_are_not_shaped_unless_asked(load):

@@ -135,7 +135,7 @@ def test_nav_pays_for_addresses_never_visited():
 
 
 def test_nav_passed_through_counts_as_visited():
-    steps = ([], page("/")), ([went("/a"), went("/b")], page("/b")), ([went("/a")], page("/a"))
+    steps: list[Step] = [([], page("/")), ([went("/a"), went("/b")], page("/b")), ([went("/a")], page("/a"))]
     assert paid({"pages": ["/a"]}, *steps) == [{}, {}]
 
 
@@ -147,7 +147,7 @@ def test_made_up_addresses_farm_nothing():
 def test_ui_pays_for_each_expected_click_once():
     spec = {"clicks": [{"role": "button", "name": "Save"}, {"name_contains": "Exp"}]}
     save, export = click("button", "Save"), click("link", "Export")
-    steps = [[], [save], [save], [click("link", "Save")], [export, export], [export]]
+    steps: list[list[dict[str, Any]]] = [[], [save], [save], [click("link", "Save")], [export, export], [export]]
     assert paid(spec, *[(events, page()) for events in steps]) == [{"ui": 1.0}, {}, {}, {"ui": 1.0}, {}]
 
 
@@ -198,6 +198,21 @@ def test_file_is_not_paid_for_what_is_empty_or_was_there_or_was_not_downloaded()
     assert paid({"files": [{"path": "**"}]}, ([], old), again) == [{}]
     written = ([changed("created", "a.csv")], page(files=[file("a.csv")]))
     assert paid({"files": [{"path": "**", "download_only": True}]}, ([], page()), written) == [{}]
+
+
+def test_a_copy_under_a_new_name_is_no_new_file():
+    one, copy = file("a.csv", "one"), file("b.csv", "one")
+    copied = ([changed("created", "b.csv", "one")], page(files=[one, copy]))
+    assert paid({"files": [{"path": "b.csv"}]}, ([], page(files=[one])), copied) == [{}]
+    moved = ([changed("moved", "b.csv", "one")], page(files=[copy]))
+    assert paid({"files": [{"path": "b.csv"}]}, ([], page(files=[one])), moved) == [{}]
+
+
+def test_a_path_that_was_there_before_is_no_new_file():
+    emptied = ([changed("created", "a.csv", "")], page(files=[file("a.csv", "")]))
+    filled = ([changed("created", "a.csv", "one")], page(files=[file("a.csv", "one")]))
+    steps = ([], page()), emptied, ([changed("deleted", "a.csv", None)], page()), filled
+    assert paid({"files": [{"path": "**"}]}, *steps) == [{}, {}, {}]
 
 
 def test_an_old_copy_beside_a_new_file_does_not_hide_it():

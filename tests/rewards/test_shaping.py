@@ -184,6 +184,6 @@ def test_a_scheme_that_does_not_fit_is_refused():
     with pytest.raises(TaskError, match="got exportd; known ids: exported, found"):
         Scorer([FOUND, EXPORTED], RewardScheme(success=frozenset({"exportd"})))
     with pytest.raises(TaskError, match="got z;"):
-        Scorer([FOUND], shaped(potential={"z": 1.0}) if not SUCCESS else RewardScheme(potential={"z": 1.0}))
+        Scorer([FOUND, EXPORTED], shaped(potential={"z": 1.0}))
     with pytest.raises(TaskError, match="got raw; components are raw bonuses already"):
         Scorer([FOUND], RewardScheme(components=COMPONENTS))
