@@ -211,7 +211,7 @@ def test_a_copy_under_a_new_name_is_no_new_file():
 def test_a_path_that_was_there_before_is_no_new_file():
     emptied = ([changed("created", "a.csv", "")], page(files=[file("a.csv", "")]))
     filled = ([changed("created", "a.csv", "one")], page(files=[file("a.csv", "one")]))
-    steps = ([], page()), emptied, ([changed("deleted", "a.csv", None)], page()), filled
+    steps: list[Step] = [([], page()), emptied, ([changed("deleted", "a.csv", None)], page()), filled]
     assert paid({"files": [{"path": "**"}]}, *steps) == [{}, {}, {}]
 
 
