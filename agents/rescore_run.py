@@ -243,9 +243,10 @@ def _rules(by_name: dict[str, Task], header: LedgerHeader) -> Rules:
         raise TaskError(f"no other definition of {header.task!r} was given")
     try:
         milestones = tuple(milestone.build(header.parameters) for milestone in task.milestones)
+        scheme = task.reward.build(header.parameters, task.success_ids)
     except TaskError as error:
         raise TaskError(f"the changed task asks for what this episode did not draw: {error}") from error
-    return Rules(milestones=milestones, success=task.success_ids)
+    return Rules(milestones=milestones, scheme=scheme)
 
 
 def _recorded_heads(folder: Path) -> dict[str, str | None]:

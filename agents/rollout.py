@@ -197,8 +197,8 @@ def _record(slot: _Slot, decision: Decision, after: dict[str, str], info: dict[s
         action=decision.action,
         observation=render_observation(slot.observation),
         reward=info["reward"].total,
-        milestones_before=slot.info["milestone_bits"],
-        milestones_after=info["milestone_bits"],
+        milestones_before=int(slot.info["milestone_bits"]),
+        milestones_after=int(info["milestone_bits"]),
         error=after["last_action_error"],
         entropy=decision.entropy,
     )

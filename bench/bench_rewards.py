@@ -23,7 +23,7 @@ from milepost.envs.registration import task_for
 from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.rewards.ledger import LedgerWriter, read_ledger, rescore
 from milepost.rewards.ledger_reading import moments_of
-from milepost.rewards.tracker import Tracker
+from milepost.rewards.scorer import Scorer
 from milepost.rewards.types import Milestone, Moment
 from milepost.sandbox import events as ev
 from milepost.sandbox.snapshot import Element, FileInfo, Snapshot, TabInfo
@@ -242,15 +242,15 @@ def any_text():
 
 
 def measure(milestones, moments, plays, folder, last=None):
-    """Play the moments so often; return the milliseconds of update and write per step (the `last` steps only)."""
+    """Play the moments so often; return the milliseconds of scoring and write per step (the `last` steps only)."""
     update_ms, write_ms, both_ms, size = [], [], [], 0
     for _ in range(plays):
-        tracker = Tracker(milestones)
+        scorer = Scorer(milestones)
         path = folder / "one.jsonl"
         ledger = LedgerWriter(path, task="t", version=0, seed=SEED, parameters={}, milestones=milestones)
         for moment in moments:
             began = time.perf_counter()
-            reward = tracker.update(moment)
+            reward = scorer.update(moment)
             middle = time.perf_counter()
             ledger.write_step(moment, reward, action="click(5)")
             ended = time.perf_counter()
@@ -258,9 +258,9 @@ def measure(milestones, moments, plays, folder, last=None):
                 update_ms.append(1e3 * (middle - began))
                 write_ms.append(1e3 * (ended - middle))
                 both_ms.append(1e3 * (ended - began))
-        ledger.finish(stop_reason="done", success=tracker.progress == 1.0)
+        ledger.finish(stop_reason="done", success=scorer.tracker.progress == 1.0)
         size = path.stat().st_size
-    return update_ms, write_ms, both_ms, size, tracker.progress
+    return update_ms, write_ms, both_ms, size, scorer.tracker.progress
 
 
 def show(name, elements, figures):
@@ -291,12 +291,18 @@ def rescoring(count, folder):
     for i in range(count):
         name = TASKS[i % len(TASKS)]
         instance = task_for(name).instantiate(SEED)
-        tracker, path = Tracker(instance.milestones), folder / f"{i:05d}.jsonl"
+        scorer, path = Scorer(instance.milestones, instance.scheme), folder / f"{i:05d}.jsonl"
         ledger = LedgerWriter(
-            path, task=name, version=0, seed=SEED, parameters=instance.parameters, milestones=instance.milestones
+            path,
+            task=name,
+            version=0,
+            seed=SEED,
+            parameters=instance.parameters,
+            milestones=instance.milestones,
+            scheme=instance.scheme,
         )
         for moment in EPISODES[name](30):
-            ledger.write_step(moment, tracker.update(moment))
+            ledger.write_step(moment, scorer.update(moment))
         ledger.finish(stop_reason="success", success=True)
         written += path.stat().st_size
     began = time.perf_counter()

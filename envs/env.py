@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rewards.needs import united
+from ..rewards.tracker import Bitmask
 from ..rewards.types import StepReward
 from ..sandbox.browser_thread import BrowserThread
 from ..sandbox.errors import ActionError, FailureKind, PageHungError, SandboxError, TaskError
@@ -286,10 +287,10 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         except ActionError as error:
             problem = problem or episode.masked(str(error))
         previous = episode.snapshot
-        reward = await episode.observe(shown, problem)
+        await episode.observe()
         changes = describe_changes(previous, episode.snapshot, episode.events)
         episode.idle_steps = episode.idle_steps + 1 if changes == NOTHING and not output else 0
-        stop = episode.stop_reason(is_done=action is not None and action.kind == "done")
+        reward, stop = episode.judge(shown, problem, is_done=action is not None and action.kind == "done")
         sights = await self._sights(episode)
         observation = await self._eyes.observe(
             goal=self.instance.goal,
@@ -325,7 +326,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         return {
             "reward": reward,
             "milestones": frozenset() if tracker is None else tracker.reached,
-            "milestone_bits": 0 if tracker is None else tracker.bits,
+            "milestone_bits": Bitmask(0) if tracker is None else tracker.bits,
             "progress": 0.0 if tracker is None else tracker.progress,
             "success": stop is StopReason.SUCCESS,
             "stop_reason": stop,

@@ -21,8 +21,8 @@ import numpy as np
 
 from ..rewards.ledger import LedgerWriter
 from ..rewards.needs import needs_of
-from ..rewards.tracker import Tracker
-from ..rewards.types import Moment, StepReward
+from ..rewards.scorer import Scorer
+from ..rewards.types import Ending, Moment, StepReward
 from ..sandbox.app_server import AppInstance, AppServer
 from ..sandbox.errors import ActionError, FailureKind, SandboxError
 from ..sandbox.events import Answer, AppState, Event
@@ -42,12 +42,13 @@ Record = TypeVar("Record", Event, TabInfo, DialogInfo)
 
 
 class Episode:
-    """Made by `open`; then, per step, `begin_step`, `perform`, `settle`, `observe`, `stop_reason`; at last `close`."""
+    """Made by `open`; then, per step, `begin_step`, `perform`, `settle`, `observe`, `judge`; at last `close`."""
 
     def __init__(self, instance: TaskInstance, *, app: AppInstance, workspace: Workspace, page: PageSession) -> None:
         self.instance = instance
         self.verbs = instance.task.verbs
-        self.tracker = Tracker(instance.milestones)
+        self._scorer = Scorer(instance.milestones, instance.scheme)
+        self.tracker = self._scorer.tracker
         self.snapshot = Snapshot(url="", title="")
         self.events: tuple[Event, ...] = ()
         self.step = 0
@@ -66,7 +67,7 @@ class Episode:
         )
         self._history: list[Event] = []
         self._pending: list[Event] = []
-        self._last_reward = StepReward(total=0.0)
+        self._moment: Moment | None = None
         self._last_sights = Sights()
         self._needs = needs_of(instance.milestones)
         self._picture: bytes | None = None  # drawn for the last look
@@ -147,26 +148,38 @@ class Episode:
         await self._page.settle()
         self._lap("settle")
 
-    async def observe(self, action: str, error: str = "") -> StepReward:
-        """Look at everything, and let the milestones judge; `snapshot` and `events` are then this step's.
+    async def observe(self) -> None:
+        """Look at everything; `snapshot` and `events` are then this step's, and `judge` is due."""
+        self._lap("settle")
+        self._moment = await self._look(previous=self.snapshot)
+
+    def judge(self, action: str, error: str = "", *, is_done: bool) -> tuple[StepReward, StopReason | None]:
+        """Let the milestones judge what `observe` saw, and write it into the ledger.
+
+        `idle_steps` must be this step's already: whether an episode ends is part of what its last step is worth.
 
         Args:
             action: the action's text, for the ledger.
             error: why it could not be done, "" if it was, for the ledger.
-        """
-        self._lap("settle")
-        moment = await self._look(previous=self.snapshot)
-        return self._score(moment, action, error)
+            is_done: whether the agent says that it is done.
 
-    def stop_reason(self, *, is_done: bool) -> StopReason | None:
-        """Say whether and why the episode is over after the current step."""
-        if self.instance.success and self.instance.success <= self.tracker.reached and not self.tracker.fault:
-            return StopReason.SUCCESS
-        reached_now = {result.id for result in self._last_reward.milestones}
-        if any(m.ends_episode and m.id in reached_now for m in self.instance.milestones):
-            return StopReason.MILESTONE
-        if is_done:
-            return StopReason.DONE
+        Returns:
+            The step's reward, and whether and why the episode is over.
+        """
+        self._lap("look")
+        moment, self._moment = self._moment, None
+        assert moment is not None, "observe comes before judge"
+        limit = self._limit()
+        outside = Ending.TERMINATED if is_done else None if limit is None else Ending.TRUNCATED
+        reward = self._score(moment, outside, action, error)
+        if self._scorer.succeeded:
+            return reward, StopReason.SUCCESS
+        if self.tracker.ended:
+            return reward, StopReason.MILESTONE
+        return reward, StopReason.DONE if is_done else limit
+
+    def _limit(self) -> StopReason | None:
+        """Return the limit that the episode has reached, if any."""
         task = self.instance.task
         if self.step >= task.max_steps:
             return StopReason.STEP_LIMIT
@@ -273,11 +286,10 @@ class Episode:
             return self.snapshot.regions
         return await asyncio.to_thread(region_digests, self._picture, self._needs.regions)
 
-    def _score(self, moment: Moment, action: str = "", error: str = "") -> StepReward:
-        reward = self.tracker.update(moment)
+    def _score(self, moment: Moment, ending: Ending | None = None, action: str = "", error: str = "") -> StepReward:
+        reward = self._scorer.update(moment, ending)
         if self._ledger is not None:
             self._ledger.write_step(moment, reward, action=action, error=error)
-        self._last_reward = reward
         self._lap("score")
         return reward
 
@@ -299,6 +311,7 @@ class Episode:
             seed=self.instance.seed,
             parameters=self.instance.parameters,
             milestones=self.instance.milestones,
+            scheme=self.instance.scheme,
         )
 
     def _lap(self, part: str) -> None:

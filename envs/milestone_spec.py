@@ -31,7 +31,7 @@ from ..rewards.types import Milestone
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
-_COMMON = ("id", "description", "catalogue", "reward", "after", "forbidden", "ends_episode")
+_COMMON = ("id", "description", "catalogue", "reward", "after", "forbidden", "ends_episode", "expires_after")
 
 
 class MilestoneSpec(BaseModel):
@@ -45,6 +45,8 @@ class MilestoneSpec(BaseModel):
         after: ids that must have been reached before it, or are at the same step.
         forbidden: reaching it is a fault.
         ends_episode: reaching it terminates the episode.
+        expires_after: it can be reached for so many steps: from the start, or from the step at which the last of
+            `after` was reached; by default as long as the episode lasts.
         spec: the detector. In task files its fields stand beside the other keys.
     """
 
@@ -57,6 +59,7 @@ class MilestoneSpec(BaseModel):
     after: tuple[Identifier, ...] = ()
     forbidden: bool = False
     ends_episode: bool = False
+    expires_after: int | None = Field(default=None, ge=1, le=500)
     spec: SerializeAsAny[DetectorSpec]
 
     @model_validator(mode="before")
@@ -135,6 +138,7 @@ class MilestoneSpec(BaseModel):
             after=self.after,
             forbidden=self.forbidden,
             ends_episode=self.ends_episode,
+            expires_after=self.expires_after,
         )
 
 

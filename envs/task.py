@@ -24,7 +24,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from math import fsum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, NoReturn, Self
@@ -33,6 +32,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from ..rewards.scorer import RewardScheme, most_reward
+from ..rewards.shaping import Shaping
 from ..rewards.templates import Style, fill, placeholders
 from ..rewards.tracker import dag_order
 from ..rewards.types import Milestone
@@ -41,6 +42,7 @@ from .actions import ACTION_TYPES, DEFAULT_GROUPS, GROUPS, verbs_of
 from .initial_files import MAX_INITIAL_FILES, fill_files, path_problem
 from .milestone_spec import Identifier, MilestoneSpec
 from .parameters import Parameter
+from .reward_spec import MilestoneReward, RewardSpec, known_reward_keys
 from .task_file import Document, matching_files, read_documents
 
 
@@ -87,6 +89,7 @@ class Task(BaseModel):
         max_idle_steps: it is cut earlier after so many actions in a row that changed nothing; None: never.
         milestones: what pays.
         success: milestones that together mean success; all that are not forbidden, if absent.
+        reward: how they pay; each its own reward, if absent.
         oracle: actions that solve the task; values are escaped for use inside "quotes".
         near_miss: ways of almost solving it.
     """
@@ -107,6 +110,7 @@ class Task(BaseModel):
     max_idle_steps: int | None = Field(default=None, ge=1, le=500)
     milestones: tuple[MilestoneSpec, ...] = Field(min_length=1, max_length=64)
     success: tuple[Identifier, ...] = ()
+    reward: RewardSpec = MilestoneReward()
     oracle: tuple[str, ...] = Field(min_length=1)
     near_miss: tuple[NearMiss, ...] = ()
 
@@ -145,6 +149,15 @@ class Task(BaseModel):
             _known(name, ids, "a milestone", "success", i)
             if name in forbidden:
                 _fail(f"expected milestones that may be reached, got the forbidden {name!r}; take it out", "success", i)
+        for name in self.reward.potential or ():
+            _known(name, ids, "a milestone", "reward", "potential", name)
+        gains = any(milestone.reward > 0 for milestone in self.milestones)
+        if self.reward.mode == "milestones" and self.reward.shaping is not Shaping.RAW and not gains:
+            _fail(
+                f"expected a milestone with a reward above zero, since with `shaping: {self.reward.shaping}` success "
+                "pays their sum, got none; give the success milestones rewards",
+                "reward",
+            )
         for i, near_miss in enumerate(self.near_miss):
             for name in near_miss.not_reached:
                 _known(name, ids, "a milestone", "near_miss", i, "not_reached")
@@ -156,6 +169,7 @@ class Task(BaseModel):
         for i, milestone in enumerate(self.milestones):
             found += [(("milestones", i, field), text) for field, text in milestone.spec.templates()]
             found.append((("milestones", i, "description"), milestone.description))
+        found += [(("reward", *where), text) for where, text in self.reward.templates()]
         found += [(("oracle", i), action) for i, action in enumerate(self.oracle)]
         for i, near_miss in enumerate(self.near_miss):
             found += [(("near_miss", i, "actions", j), action) for j, action in enumerate(near_miss.actions)]
@@ -209,6 +223,7 @@ class Task(BaseModel):
         """
         values = self.draw_parameters(seed)
         milestones = tuple(milestone.build(values) for milestone in self.milestones)
+        scheme = self.reward.build(values, self.success_ids)
         return TaskInstance(
             task=self,
             seed=seed,
@@ -218,6 +233,7 @@ class Task(BaseModel):
             files=MappingProxyType(fill_files(self.files, values)),
             milestones=milestones,
             success=self.success_ids,
+            scheme=scheme,
             oracle=tuple(fill(action, values, Style.ACTION) for action in self.oracle),
             near_misses=tuple(
                 FilledNearMiss(
@@ -227,7 +243,7 @@ class Task(BaseModel):
                 )
                 for near_miss in self.near_miss
             ),
-            max_reward=fsum(m.reward for m in milestones if m.reward > 0 and not m.forbidden),
+            max_reward=most_reward(milestones, scheme.components),
         )
 
 
@@ -244,9 +260,10 @@ class TaskInstance:
         files: path -> text of what the workspace holds from the start, read-only.
         milestones: in the order of declaration, which numbers the frontier's bits.
         success: ids that together mean success.
+        scheme: how they pay.
         oracle: actions that solve it.
         near_misses: actions that almost do.
-        max_reward: what a perfect episode earns.
+        max_reward: what a perfect episode earns, shaping aside.
     """
 
     task: Task
@@ -257,6 +274,7 @@ class TaskInstance:
     files: Mapping[str, str]
     milestones: tuple[Milestone, ...]
     success: frozenset[str]
+    scheme: RewardScheme
     oracle: tuple[str, ...]
     near_misses: tuple[FilledNearMiss, ...]
     max_reward: float
@@ -296,6 +314,8 @@ def _parse(document: Document) -> Task:
         problem = next((p for p in error.errors() if p["type"] == "extra_forbidden"), error.errors()[0])
         context = problem.get("ctx", {})
         location: tuple[str | int, ...] = (*problem["loc"], *context.get("where", ()))
+        if location[:1] == ("reward",) and problem["loc"]:  # next stands the mode, which is no key of the file
+            location = ("reward", *location[2:])
         line = document.line_of(location)
         rest = error.error_count() - 1
         more = f" ({rest} more problem{'s' if rest > 1 else ''} in this file.)" if rest else ""
@@ -337,6 +357,8 @@ def _known_keys(location: tuple[str | int, ...]) -> list[str]:
             return list(Parameter.model_fields)
         case ("near_miss", _, _):
             return list(NearMiss.model_fields)
+        case ("reward", *inner):
+            return known_reward_keys(tuple(inner))
         case _:
             return []
 

@@ -28,7 +28,8 @@ class MilepostVectorEnv(VectorEnv[VectorObservation, Sequence[str], NDArray[Any]
 
     Made by `gymnasium.make_vec("milepost/<name>-v0", num_envs=8)`. It does what `gymnasium.vector.SyncVectorEnv` does
     with the same environments, at the pace of the slowest one instead of the sum of all: infos are batched to an array
-    per key and a mask under `"_" + key`, and an ended episode is followed by the next as `autoreset_mode` says:
+    per key and a mask under `"_" + key` (`milestone_bits` as Python ints, since 64 of them need 64 bits), and an ended
+    episode is followed by the next as `autoreset_mode` says:
 
     - NEXT_STEP (the default): the step after the end resets instead of acting; its reward is 0.
     - SAME_STEP: the step that ends it also resets; the last observation and info are in `infos["final_obs"]` and

@@ -76,6 +76,11 @@ class FieldFilled(StateSpec):
             return Evidence(summary=f'{element.role} "{element.name}" holds "{element.value}"', facts=facts)
         return None
 
+    def entered(self, moment: Moment) -> Evidence | None:
+        """Return evidence if the field shows the value and trusted input brought it about, in this step or before."""
+        typed = any(_typed_into(element, moment) for element in self._candidates(moment))
+        return self.holds(moment) if typed else None
+
     def detect(self, moment: Moment) -> Evidence | None:
         """Return evidence if the value came to be there in this step and trusted input reached the field."""
         evidence = super().detect(moment)

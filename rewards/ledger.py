@@ -34,8 +34,9 @@ from .ledger_chain import START, seal
 from .ledger_reading import read_ledger
 from .ledger_records import FORMAT, Ledger, LedgerFooter, LedgerHeader, LedgerStep
 from .ledger_snapshots import COLUMNS, SnapshotEncoder
-from .records_json import milestone_to_json
+from .records_json import milestone_to_json, scheme_to_json
 from .rescoring import rescore
+from .scorer import RewardScheme
 from .types import Milestone, Moment, StepReward
 
 
@@ -49,6 +50,7 @@ class LedgerWriter:
         seed: the episode's seed.
         parameters: the drawn parameters.
         milestones: the instance's milestones.
+        scheme: how they pay; by default each its own reward.
 
     Raises:
         RunError: the file cannot be written.
@@ -64,6 +66,7 @@ class LedgerWriter:
         seed: int,
         parameters: Mapping[str, Any],
         milestones: Sequence[Milestone],
+        scheme: RewardScheme | None = None,
     ) -> None:
         self.path = Path(path)
         self._rewards: list[float] = []
@@ -84,6 +87,7 @@ class LedgerWriter:
                     "seed": seed,
                     "parameters": dict(parameters),
                     "milestones": [milestone_to_json(milestone) for milestone in milestones],
+                    "scheme": scheme_to_json(RewardScheme() if scheme is None else scheme),
                     "columns": COLUMNS,
                 }
             )

@@ -15,7 +15,7 @@ from ..sandbox.snapshot import Snapshot, snapshot_from_json
 from .ledger_chain import hash_of, is_sealed, verify
 from .ledger_records import FORMAT, Ledger, LedgerFooter, LedgerHeader, LedgerStep
 from .ledger_snapshots import SnapshotDecoder
-from .records_json import milestone_from_json, reward_from_json
+from .records_json import milestone_from_json, reward_from_json, scheme_from_json
 from .types import Moment
 
 
@@ -62,6 +62,7 @@ def read_ledger(path: Path | str) -> Ledger:
                 seed=header["seed"],
                 parameters=header["parameters"],
                 milestones=None if None in written else tuple(m for m in written if m is not None),
+                scheme=scheme_from_json(header.get("scheme")),
             ),
             steps=tuple(_step_from_json(record, decoder) for record in body),
             footer=_footer_from_json(records[-1]) if has_footer else None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..sandbox.events import Event
 from ..sandbox.snapshot import Snapshot
+from .scorer import RewardScheme
 from .types import Milestone, StepReward
 
 FORMAT = 2
@@ -16,13 +17,14 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerHeader:
-    """What an episode was about; `milestones` is None where a detector was not written as data."""
+    """What an episode was about and how it paid; `milestones` is None where a detector was not written as data."""
 
     task: str
     version: int
     seed: int
     parameters: Mapping[str, Any]
     milestones: tuple[Milestone, ...] | None
+    scheme: RewardScheme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

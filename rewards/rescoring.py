@@ -19,7 +19,7 @@ import orjson
 from ..sandbox.errors import LedgerTamperedError, RewardError, TaskError
 from .ledger_reading import moments_of, read_ledger
 from .ledger_records import Ledger, LedgerHeader
-from .tracker import Tracker
+from .scorer import RewardScheme, Scorer
 from .types import Milestone, MilestoneResult, StepReward
 
 
@@ -62,10 +62,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What an episode is scored by: its milestones, and those that together are success (none: not known)."""
+    """What an episode is scored by: its milestones and how they pay; the scheme's `success` is empty if not known."""
 
     milestones: tuple[Milestone, ...]
-    success: frozenset[str] = frozenset()
+    scheme: RewardScheme = field(default_factory=RewardScheme)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +119,15 @@ class EpisodeReport:
         return tuple(name for name in ids if self.old_reached.get(name) != self.new_reached.get(name))
 
 
-def rescore(path: Path | str, milestones: Sequence[Milestone] | None = None) -> list[StepReward]:
+def rescore(
+    path: Path | str, milestones: Sequence[Milestone] | None = None, scheme: RewardScheme | None = None
+) -> list[StepReward]:
     """Compute every step's reward again from what was recorded, and hold it against what was paid.
 
     Args:
         path: the ledger.
         milestones: what to score with; those of the ledger's header if None.
+        scheme: how they pay; the header's if None.
 
     Returns:
         The rewards, one per recorded step, the reset first.
@@ -139,7 +142,7 @@ def rescore(path: Path | str, milestones: Sequence[Milestone] | None = None) -> 
         raise RewardError(
             f"{path} has a milestone whose detector is code, not data; give rescore the task's milestones"
         )
-    rewards = _score(ledger, chosen)
+    rewards = _score(ledger, chosen, ledger.header.scheme if scheme is None else scheme)
     if found := _differences(ledger, rewards):
         raise RewardError(f"{path}, {found[0].message}")
     return rewards
@@ -199,7 +202,7 @@ def _by_recorded_rules(report: EpisodeReport, ledger: Ledger) -> EpisodeReport:
     if ledger.header.milestones is None:
         what = "a milestone's detector is code, not data; give the task that it belongs to"
         return replace(report, verdict=Verdict.NOT_RESCORABLE, note=what)
-    rewards = _score(ledger, ledger.header.milestones)
+    rewards = _score(ledger, ledger.header.milestones, ledger.header.scheme)
     found = _differences(ledger, rewards)
     report = replace(report, new_total=_total(rewards), new_reached=_reached(rewards), differences=tuple(found))
     return replace(report, verdict=Verdict.DIFFERS, note=found[0].message) if found else report
@@ -207,20 +210,19 @@ def _by_recorded_rules(report: EpisodeReport, ledger: Ledger) -> EpisodeReport:
 
 def _by_other_rules(report: EpisodeReport, ledger: Ledger, rules: Callable[[LedgerHeader], Rules]) -> EpisodeReport:
     chosen = rules(ledger.header)
-    tracker = Tracker(chosen.milestones)
+    scorer = Scorer(chosen.milestones, chosen.scheme)
     rewards: list[StepReward] = []
-    success = False
-    for moment in moments_of(ledger):
-        rewards.append(tracker.update(moment))
-        success = bool(chosen.success) and chosen.success <= tracker.reached and not tracker.fault
-        if success or tracker.ended:
+    for moment, step in zip(moments_of(ledger), ledger.steps, strict=True):
+        rewards.append(scorer.update(moment, step.reward.ending))
+        if scorer.succeeded or scorer.tracker.ended:
             break
-    return replace(report, new_total=_total(rewards), new_reached=_reached(rewards), new_success=success)
+    return replace(report, new_total=_total(rewards), new_reached=_reached(rewards), new_success=scorer.succeeded)
 
 
-def _score(ledger: Ledger, milestones: Sequence[Milestone]) -> list[StepReward]:
-    tracker = Tracker(milestones)
-    return [tracker.update(moment) for moment in moments_of(ledger)]
+def _score(ledger: Ledger, milestones: Sequence[Milestone], scheme: RewardScheme) -> list[StepReward]:
+    scorer = Scorer(milestones, scheme)
+    steps = zip(moments_of(ledger), ledger.steps, strict=True)
+    return [scorer.update(moment, step.reward.ending) for moment, step in steps]
 
 
 def _total(rewards: Sequence[StepReward]) -> float:

@@ -12,6 +12,9 @@ The rules, each tested:
 4. The order of declaration never changes what is reached or paid, only the numbering of the frontier's bits.
 5. A forbidden milestone's reward (zero or negative) is paid too, but it counts neither towards progress nor towards the
    largest reward.
+6. A milestone with `expires_after: n` can be reached until n steps after it became reachable: after the reset, or, with
+   prerequisites, after the step at which the last of them was reached. Then it is gone for the episode, and with it
+   whatever comes after it.
 """
 
 from __future__ import annotations
@@ -33,6 +36,14 @@ class _KnowsReset(Protocol):
     """A detector that can tell whether its condition was there before the agent did anything."""
 
     def held_at_reset(self, moment: Moment) -> bool: ...
+
+
+class Bitmask(int):
+    """The frontier as a whole number: bit i is the i-th declared milestone.
+
+    An `int` in every respect but one: Gymnasium's vector environments batch plain ints as int64, where the bit of the
+    64th milestone does not fit; this they batch as objects.
+    """
 
 
 def dag_order(milestones: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
@@ -71,6 +82,10 @@ class Tracker:
     Args:
         milestones: the task instance's milestones, in the order that numbers the frontier's bits.
 
+    Attributes:
+        milestones: the same.
+        moment: the last moment taken in, with what earlier looks have left behind (see `looks`); None before the first.
+
     Raises:
         TaskError: duplicate or unknown ids, or a cycle in `after`.
     """
@@ -82,10 +97,11 @@ class Tracker:
         self._in_order = tuple(by_id[name] for name in order)
         self._bit = {milestone.id: 1 << i for i, milestone in enumerate(self.milestones)}
         self._gains = {m.id: m.reward for m in self.milestones if m.reward > 0 and not m.forbidden}
-        self._reached: set[str] = set()
+        self._reached: dict[str, int] = {}  # id -> the step at which it was reached
         self._barred: frozenset[str] | None = None
         self._last_step: int | None = None
         self._looks = Looks()
+        self.moment: Moment | None = None
 
     @property
     def reached(self) -> frozenset[str]:
@@ -93,14 +109,23 @@ class Tracker:
         return frozenset(self._reached)
 
     @property
-    def bits(self) -> int:
+    def bits(self) -> Bitmask:
         """The frontier as a bitmask: bit i is the i-th declared milestone."""
-        return sum(self._bit[name] for name in self._reached)
+        return Bitmask(sum(self._bit[name] for name in self._reached))
 
     @property
     def barred(self) -> frozenset[str]:
         """Ids that cannot pay in this episode, because their condition already held at the reset."""
         return self._barred or frozenset()
+
+    @property
+    def expired(self) -> frozenset[str]:
+        """Ids that were not reached in their time, and what can no longer be reached because it comes after them."""
+        gone: set[str] = set()
+        for milestone in self._in_order:
+            if milestone.id not in self._reached and (self._overdue(milestone) or not gone.isdisjoint(milestone.after)):
+                gone.add(milestone.id)
+        return frozenset(gone)
 
     @property
     def max_reward(self) -> float:
@@ -112,7 +137,7 @@ class Tracker:
         """Share of `max_reward` reached so far, in [0, 1]; 0 if there is nothing to gain."""
         if not self._gains:
             return 0.0
-        if self._gains.keys() <= self._reached:
+        if self._gains.keys() <= self._reached.keys():
             return 1.0
         return fsum(reward for name, reward in self._gains.items() if name in self._reached) / self.max_reward
 
@@ -141,7 +166,7 @@ class Tracker:
                 "order, the reset as step 0"
             )
         self._last_step = moment.step
-        moment = self._looks.recall(moment)
+        self.moment = moment = self._looks.recall(moment)
         if moment.step == 0:
             self._barred = frozenset(
                 m.id
@@ -153,11 +178,12 @@ class Tracker:
         for milestone in self._in_order:
             if milestone.id in self._reached or milestone.id in self.barred or milestone.source is not Source.RULE:
                 continue
-            if not self._reached.issuperset(milestone.after):
+            deadline = self._deadline(milestone)
+            if not self._reached.keys() >= set(milestone.after) or (deadline is not None and moment.step > deadline):
                 continue
             evidence = milestone.detector(moment)
             if evidence is not None:
-                self._reached.add(milestone.id)
+                self._reached[milestone.id] = moment.step
                 evidence = located(evidence, moment)
                 fired[milestone.id] = MilestoneResult(id=milestone.id, reward=milestone.reward, evidence=evidence)
         results = tuple(fired[milestone.id] for milestone in self.milestones if milestone.id in fired)
@@ -165,3 +191,14 @@ class Tracker:
         return StepReward(
             total=total, milestones=results, tiers=(TierScore(tier=Source.RULE, raw=total, confidence=1.0),)
         )
+
+    def _deadline(self, milestone: Milestone) -> int | None:
+        """Return the last step at which a milestone can be reached; None if there is none, or none yet."""
+        if milestone.expires_after is None or not self._reached.keys() >= set(milestone.after):
+            return None
+        return max((self._reached[name] for name in milestone.after), default=0) + milestone.expires_after
+
+    def _overdue(self, milestone: Milestone) -> bool:
+        """Tell whether a milestone's time was up by the end of the last step."""
+        deadline = self._deadline(milestone)
+        return deadline is not None and self._last_step is not None and self._last_step >= deadline

@@ -19,6 +19,23 @@ class Source(StrEnum):
     JUDGE = "judge"
 
 
+class Ending(StrEnum):
+    """How an episode ended at a step. The two are never merged: only a terminated episode has nothing left to earn."""
+
+    TERMINATED = "terminated"
+    TRUNCATED = "truncated"
+
+
+class Component(StrEnum):
+    """A term of the component form of a reward (spec 2.3)."""
+
+    NAV = "nav"
+    UI = "ui"
+    FORM = "form"
+    FILE = "file"
+    GOAL = "goal"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """Everything a detector may look at, at the end of one step.
@@ -75,6 +92,8 @@ class Milestone:
         forbidden: reaching it is a fault; it does not count towards progress.
         ends_episode: reaching it terminates the episode.
         source: the layer that answers for it.
+        expires_after: it can be reached for so many steps after it became reachable: after the reset, or after the step
+            at which the last of its prerequisites was reached; None: for the whole episode.
     """
 
     id: str
@@ -85,14 +104,35 @@ class Milestone:
     forbidden: bool = False
     ends_episode: bool = False
     source: Source = Source.RULE
+    expires_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilestoneResult:
-    """A milestone reached at this step, with what was paid and what was seen."""
+    """A milestone reached at this step, with what was paid for it and what was seen.
+
+    The reward is 0.0 where the task pays for something else than milestones one by one.
+    """
 
     id: str
     reward: float
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentScore:
+    """New progress of one component at this step.
+
+    Attributes:
+        component: which.
+        score: how much new progress, in (0, 1].
+        weight: its weight in the task; score times weight was paid.
+        evidence: what was seen.
+    """
+
+    component: Component
+    score: float
+    weight: float
     evidence: Evidence
 
 
@@ -109,16 +149,22 @@ class TierScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReward:
-    """The reward of one step, decomposed.
+    """The reward of one step, decomposed: what its milestones, its components and success itself paid, and the shaping.
 
     Attributes:
         total: the step's reward; None means unscored (never silently zero).
         milestones: milestones reached at this step.
         tiers: what each layer said.
         shaping: the potential-based part of `total`.
+        components: components that made new progress at this step.
+        goal: what success itself paid, where milestones are not paid one by one; see docs/rewards.md.
+        ending: how the episode ended at this step; None while it goes on.
     """
 
     total: float | None
     milestones: tuple[MilestoneResult, ...] = ()
     tiers: tuple[TierScore, ...] = ()
     shaping: float = 0.0
+    components: tuple[ComponentScore, ...] = ()
+    goal: float = 0.0
+    ending: Ending | None = None

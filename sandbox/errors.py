@@ -14,7 +14,10 @@
     ├── EngineError             the model cannot be loaded or cannot sample
     └── RunError                a training or evaluation run cannot be started, written or resumed
 
-Messages say what was expected, what came, and what to do about it.
+Messages say what was expected, what came, and what to do about it. Warnings, which stop nothing:
+
+    MilepostWarning             (a UserWarning)
+    └── WeightOrderWarning      a task's component weights value the means above the end
 """
 
 from __future__ import annotations
@@ -97,6 +100,14 @@ class RunError(MilepostError):
     """A run cannot be started, written or resumed."""
 
 
+class MilepostWarning(UserWarning):
+    """Root of every warning that milepost gives on purpose."""
+
+
+class WeightOrderWarning(MilepostWarning):
+    """Component weights do not satisfy goal >= file >= ui; they are used as they are."""
+
+
 __all__ = [
     "ActionError",
     "AppServerError",
@@ -106,10 +117,12 @@ __all__ = [
     "FailureKind",
     "LedgerTamperedError",
     "MilepostError",
+    "MilepostWarning",
     "PageHungError",
     "RewardError",
     "RunError",
     "SandboxError",
     "TaskError",
+    "WeightOrderWarning",
     "WorkspaceError",
 ]

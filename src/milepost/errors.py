@@ -8,11 +8,13 @@ from .sandbox.errors import (
     EngineError,
     FailureKind,
     MilepostError,
+    MilepostWarning,
     PageHungError,
     RewardError,
     RunError,
     SandboxError,
     TaskError,
+    WeightOrderWarning,
     WorkspaceError,
 )
 
@@ -24,10 +26,12 @@ __all__ = [
     "EngineError",
     "FailureKind",
     "MilepostError",
+    "MilepostWarning",
     "PageHungError",
     "RewardError",
     "RunError",
     "SandboxError",
     "TaskError",
+    "WeightOrderWarning",
     "WorkspaceError",
 ]

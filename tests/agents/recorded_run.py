@@ -6,7 +6,7 @@ from typing import Any
 from milepost.agents.records import Trajectory
 from milepost.envs.registration import task_for
 from milepost.rewards.ledger import LedgerWriter
-from milepost.rewards.tracker import Tracker
+from milepost.rewards.scorer import Scorer
 from milepost.trainers.run_folder import RunFolder
 from tests.rewards.scenes import click, el, loaded, moments, page, submit, typed, went
 
@@ -43,13 +43,19 @@ def _steps(seed: int, plan: str):
 def record(path: Path, seed: int, plan: str) -> Trajectory:
     """Write the ledger of one episode; return its trajectory, without the steps."""
     instance = task_for(TASK).instantiate(seed)
-    tracker = Tracker(instance.milestones)
+    scorer = Scorer(instance.milestones, instance.scheme)
     ledger = LedgerWriter(
-        path, task=TASK, version=0, seed=seed, parameters=instance.parameters, milestones=instance.milestones
+        path,
+        task=TASK,
+        version=0,
+        seed=seed,
+        parameters=instance.parameters,
+        milestones=instance.milestones,
+        scheme=instance.scheme,
     )
     for moment in moments(*_steps(seed, plan), parameters=instance.parameters):
-        ledger.write_step(moment, tracker.update(moment))
-    success = instance.success <= tracker.reached
+        ledger.write_step(moment, scorer.update(moment))
+    success = scorer.succeeded
     stop = "success" if success else "done"
     ledger.finish(stop_reason=stop, success=success)
     return Trajectory(

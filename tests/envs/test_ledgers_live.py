@@ -45,7 +45,7 @@ def test_oracles_and_near_misses_score_again_to_what_was_paid(name: str, tmp_pat
             assert report.new_total == pytest.approx(instance.max_reward)
             assert report.old_success
 
-        same = Rules(milestones=instance.milestones, success=instance.success)
+        same = Rules(milestones=instance.milestones, scheme=instance.scheme)
         changed = examine(ledger, rules=partial(lambda rules, _: rules, same))
         assert (changed.moved, changed.new_total, bool(changed.new_success)) == ((), report.new_total, info["success"])
 

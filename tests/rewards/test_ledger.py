@@ -2,15 +2,19 @@
 
 import os
 import stat
+from typing import Any
 
 import orjson
 import pytest
 
 from milepost.rewards.catalogue import CATALOGUE
+from milepost.rewards.components import Components
 from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.rewards.ledger import LedgerWriter, read_ledger, rescore
+from milepost.rewards.scorer import RewardScheme, Scorer
+from milepost.rewards.shaping import Shaping, Truncation
 from milepost.rewards.tracker import Tracker
-from milepost.rewards.types import Evidence, Milestone
+from milepost.rewards.types import Ending, Evidence, Milestone, StepReward
 from milepost.sandbox.errors import LedgerTamperedError, RewardError, RunError
 
 from .scenes import click, el, file, moments, page, pictured, request, sha
@@ -273,6 +277,90 @@ def test_state_that_is_not_json_is_named(tmp_path):
     with pytest.raises(RewardError, match="JSON-ready"):
         ledger.write_step(moment, tracker.update(moment))
     ledger.close()
+
+
+SHAPED = RewardScheme(
+    success=frozenset({"m5"}), shaping=Shaping.POTENTIAL, gamma=0.9, potential={"m0": 0.5}, truncation=Truncation.CLOSE
+)
+COMPONENTS = Components.model_validate(
+    {
+        "weights": {"nav": 0.1, "ui": 0.1, "form": 0.2, "file": 0.2, "goal": 0.4},
+        "pages": ["/done/*"],
+        "clicks": [{"role": "button", "name": "Go"}],
+        "fields": {"Name": "{who}"},
+        "files": [{"path": "*.csv", "download_only": True}],
+    }
+).filled(PARAMETERS)
+BY_COMPONENTS = RewardScheme(success=frozenset({"m5"}), components=COMPONENTS, shaping=Shaping.POTENTIAL)
+
+
+def write_by(path, scheme: RewardScheme, *, last: Ending | None = None) -> list[StepReward]:
+    scorer = Scorer(milestones(), scheme)
+    ledger = LedgerWriter(
+        path, task="t", version=0, seed=7, parameters=PARAMETERS, milestones=milestones(), scheme=scheme
+    )
+    rewards = []
+    for moment in episode()[:3]:
+        rewards.append(scorer.update(moment, last if moment.step == 2 else None))
+        ledger.write_step(moment, rewards[-1])
+    ledger.finish(stop_reason=None, success=scorer.succeeded)
+    return rewards
+
+
+@pytest.mark.parametrize("last", [None, *Ending])
+@pytest.mark.parametrize("scheme", [RewardScheme(), SHAPED, BY_COMPONENTS], ids=["raw", "shaped", "components"])
+def test_every_way_to_pay_replays_from_the_file_alone(tmp_path, scheme, last):
+    paid = write_by(tmp_path / "a", scheme, last=last)
+    assert rescore(tmp_path / "a") == paid
+    assert read_ledger(tmp_path / "a").header.scheme == scheme
+    assert paid[-1].ending is last
+    if scheme is SHAPED:
+        assert paid[-1].shaping == pytest.approx(-0.5 if last is not None else 0.9 * 0.5 - 0.5)
+    if scheme is BY_COMPONENTS:
+        assert [part.component.value for part in paid[2].components] == ["nav", "ui", "file"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "line", "change", "message"),
+    [
+        (SHAPED, 3, lambda r: r["reward"].update(ending=None), "step 2: recorded reward"),
+        (SHAPED, 0, lambda r: r["scheme"].update(gamma=0.5), "step 1: recorded reward"),
+        (SHAPED, 2, lambda r: r["reward"].update(shaping=9.0), "step 1: recorded shaping 9.0, re-scored"),
+        (BY_COMPONENTS, 3, lambda r: r["reward"]["components"].pop(), "step 2: recorded components"),
+        (BY_COMPONENTS, 0, lambda r: r["scheme"]["components"].update(pages=[]), "step 2: recorded reward"),
+    ],
+)
+def test_tampering_with_the_way_to_pay_is_named(tmp_path, scheme, line, change, message):
+    write_by(tmp_path / "a", scheme, last=Ending.TERMINATED)
+    edit(tmp_path / "a", line, change)
+    remake(tmp_path / "a")
+    with pytest.raises(RewardError, match=message):
+        rescore(tmp_path / "a")
+
+
+def test_another_scheme_is_held_against_the_record(tmp_path):
+    write_by(tmp_path / "a", SHAPED)
+    with pytest.raises(RewardError, match="step 1: recorded reward"):
+        rescore(tmp_path / "a", scheme=RewardScheme())
+
+
+def test_a_ledger_of_before_there_were_schemes_is_read_as_raw(tmp_path):
+    path = tmp_path / "a"
+    paid = write(path)
+    as_format_1(path, episode())
+
+    def older(record: dict[str, Any]) -> None:
+        if record["record"] == "header":
+            del record["scheme"]
+            for milestone in record["milestones"]:
+                del milestone["expires_after"]
+        if record["record"] == "step":
+            for key in ("components", "goal", "ending"):
+                del record["reward"][key]
+
+    for line in range(6):
+        edit(path, line, older)
+    assert [reward.total for reward in rescore(path)] == paid
 
 
 def test_the_catalogue_is_the_eighteen():

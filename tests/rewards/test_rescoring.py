@@ -8,6 +8,7 @@ from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.rewards.ledger import LedgerWriter, read_ledger
 from milepost.rewards.ledger_records import LedgerHeader
 from milepost.rewards.rescoring import EpisodeReport, Reached, Rules, Verdict, examine
+from milepost.rewards.scorer import RewardScheme
 from milepost.rewards.tracker import Tracker
 from milepost.rewards.types import Evidence, Milestone
 from milepost.sandbox.errors import TaskError
@@ -28,7 +29,7 @@ def changed(**fields) -> list[Milestone]:
 
 
 def by(chosen: list[Milestone], success=()):
-    return lambda header: Rules(milestones=tuple(chosen), success=frozenset(success))
+    return lambda header: Rules(milestones=tuple(chosen), scheme=RewardScheme(success=frozenset(success)))
 
 
 def test_a_ledger_as_it_was_written(ledger):

@@ -1,11 +1,14 @@
 """The tracker's laws, over random sets of milestones and random histories, and its rules one by one."""
 
+import pickle
 import random
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isclose
 
+import orjson
 import pytest
+from gymnasium.vector import VectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +36,8 @@ def milestone(name: str, steps=(), *, reward: float = 1.0, **more) -> Milestone:
 
 def play(milestones, steps: int) -> tuple[Tracker, list[float], list[int]]:
     tracker = Tracker(milestones)
-    totals, bits = [], []
+    totals: list[float] = []
+    bits: list[int] = []
     for moment in moments(*[([], page())] * (steps + 1)):
         total = tracker.update(moment).total
         assert total is not None
@@ -121,6 +125,52 @@ def test_traps_and_endings():
     assert (totals, tracker.fault, tracker.ended, tracker.progress) == ([0, -0.5], True, False, 0.0)
     tracker, _, _ = play([ended, milestone("trap", [1], reward=-0.5, forbidden=True)], 2)
     assert (tracker.ended, tracker.progress, tracker.max_reward) == (True, 1.0, 1.0)
+
+
+def test_a_forbidden_milestone_may_end_the_episode():
+    trap = milestone("trap", [2], reward=-0.5, forbidden=True, ends_episode=True)
+    tracker, totals, _ = play([milestone("a", [1]), trap], 2)
+    assert (totals, tracker.fault, tracker.ended, tracker.progress) == ([0, 1, -0.5], True, True, 1.0)
+
+
+@pytest.mark.parametrize(("fires", "paid"), [(1, True), (3, True), (4, False)])
+def test_without_prerequisites_time_runs_from_the_reset(fires, paid):
+    tracker, totals, _ = play([milestone("a", [fires], expires_after=3)], 5)
+    assert (sum(totals), tracker.expired) == (1.0, frozenset()) if paid else (0.0, {"a"})
+
+
+@pytest.mark.parametrize(("fires", "paid"), [(1, False), (3, True), (4, True), (5, True), (6, False)])
+def test_with_prerequisites_time_runs_from_the_last_of_them(fires, paid):
+    first = [milestone("a", [1]), milestone("b", [3])]
+    tracker, totals, _ = play([milestone("c", [fires], after=("a", "b"), expires_after=2), *first], 7)
+    assert sum(totals) == (3.0 if paid else 2.0)
+    assert tracker.expired == (frozenset() if paid else {"c"})
+
+
+def test_what_comes_after_something_expired_is_expired_too():
+    chain = [milestone("c", [4], after=("b",)), milestone("b", [3], after=("a",)), milestone("a", [3], expires_after=2)]
+    tracker, totals, _ = play(chain, 1)
+    assert tracker.expired == frozenset()
+    tracker, totals, _ = play(chain, 5)
+    assert tracker.expired == {"a", "b", "c"}
+    assert sum(totals) == 0
+
+
+def test_sixty_four_milestones_fit_the_bitmask():
+    tracker, _, bits = play([milestone(f"m{i}", [1 + i % 2]) for i in range(64)], 2)
+    assert bits == [0, 0x5555_5555_5555_5555, 2**64 - 1]
+    assert tracker.progress == 1.0
+    assert orjson.loads(orjson.dumps(tracker.bits)) == pickle.loads(pickle.dumps(tracker.bits)) == 2**64 - 1
+
+
+def test_gymnasium_batches_the_sixty_fourth_bit():
+    tracker, _, _ = play([milestone(f"m{i}", [1] if i == 63 else []) for i in range(64)], 1)
+    envs: VectorEnv = VectorEnv()
+    envs.num_envs = 2
+    infos = envs._add_info({}, {"milestone_bits": tracker.bits}, 0)
+    infos = envs._add_info(infos, {"milestone_bits": Tracker([]).bits}, 1)
+    assert infos["milestone_bits"].tolist() == [2**63, 0]
+    assert (infos["milestone_bits"] >> 63 & 1).tolist() == [1, 0]
 
 
 def test_a_milestone_of_another_source_is_left_to_it():
