@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rewards.types import StepReward
+from ..rewards.types import Moment, StepReward
 from ..sandbox.browser_thread import BrowserThread
 from ..sandbox.errors import ActionError, FailureKind, PageHungError, SandboxError, TaskError
 from .actions import MAX_ACTION_CHARS, Action, format_action, parse_action
@@ -94,6 +94,11 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         if self._instance is None:
             raise gymnasium.error.ResetNeeded("no episode has begun: call reset() first")
         return self._instance
+
+    @property
+    def moment(self) -> Moment | None:
+        """What the milestones last judged: the end of the last step, or the reset; None where the machine failed."""
+        return None if self._episode is None else self._episode.moment
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None

@@ -116,7 +116,7 @@ class Task(BaseModel):
             for needed in parameter.depends_on():
                 _known(needed, earlier, "an earlier parameter", "parameters", name)
             earlier.append(name)
-        for where, template in self._templates():
+        for where, template in self.templates():
             for needed in placeholders(template):
                 _known(needed, earlier, "a parameter", *where)
         ids = [milestone.id for milestone in self.milestones]
@@ -144,7 +144,8 @@ class Task(BaseModel):
                 _known(name, ids, "a milestone", "near_miss", i, "not_reached")
         return self
 
-    def _templates(self) -> list[tuple[tuple[str | int, ...], str]]:
+    def templates(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """Return every text that may hold parameters, with the keys that lead to it."""
         found: list[tuple[tuple[str | int, ...], str]] = [(("goal",), self.goal), (("start",), self.start)]
         for i, milestone in enumerate(self.milestones):
             found += [(("milestones", i, field), text) for field, text in milestone.spec.templates()]
@@ -274,22 +275,37 @@ def load_tasks(path_or_glob: str | Path) -> list[Task]:
     return tasks
 
 
-def _parse(document: Document) -> Task:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaProblem:
+    """One thing that keeps a document from being a task: the line it is on, and a sentence with the cure."""
+
+    line: int
+    message: str
+
+
+def read_task(document: Document) -> tuple[Task | None, tuple[SchemaProblem, ...]]:
+    """Return the task that a document holds, or None and everything that is wrong with it, unknown keys first."""
     if not isinstance(document.data, dict):
-        raise TaskError(
-            f"{document.path}:1: expected a task (name:, app:, goal:, ...), got {type(document.data).__name__}; "
-            "start from one of the bundled tasks"
-        )
+        message = f"expected a task (name:, app:, goal:, ...), got {type(document.data).__name__}"
+        return None, (SchemaProblem(line=1, message=f"{message}; start from one of the bundled tasks"),)
     try:
-        return Task.model_validate(document.data)
+        return Task.model_validate(document.data), ()
     except ValidationError as error:
-        problem = next((p for p in error.errors() if p["type"] == "extra_forbidden"), error.errors()[0])
-        context = problem.get("ctx", {})
-        location: tuple[str | int, ...] = (*problem["loc"], *context.get("where", ()))
-        line = document.line_of(location)
-        rest = error.error_count() - 1
-        more = f" ({rest} more problem{'s' if rest > 1 else ''} in this file.)" if rest else ""
-        raise TaskError(f"{document.path}:{line}: {_explain(problem, location)}{more}") from error
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    found = []
+    for problem in problems:
+        location: tuple[str | int, ...] = (*problem["loc"], *problem.get("ctx", {}).get("where", ()))
+        found.append(SchemaProblem(line=document.line_of(location), message=_explain(problem, location)))
+    return None, tuple(found)
+
+
+def _parse(document: Document) -> Task:
+    task, problems = read_task(document)
+    if task is not None:
+        return task
+    first, rest = problems[0], len(problems) - 1
+    more = f" ({rest} more problem{'s' if rest > 1 else ''} in this file.)" if rest else ""
+    raise TaskError(f"{document.path}:{first.line}: {first.message}{more}")
 
 
 def _explain(problem: Any, location: tuple[str | int, ...]) -> str:
@@ -347,4 +363,4 @@ def _fail(message: str, *where: str | int) -> NoReturn:
     raise PydanticCustomError("task_fit", "{message}", {"message": message, "where": where})
 
 
-__all__ = ["FilledNearMiss", "NearMiss", "Task", "TaskInstance", "load_tasks"]
+__all__ = ["FilledNearMiss", "NearMiss", "SchemaProblem", "Task", "TaskInstance", "load_tasks", "read_task"]
