@@ -287,7 +287,7 @@ def _near_miss(stage: _Stage, index: int) -> Row:
     if refused:
         cure = "it misses because an action cannot be done; let it be a way that an agent could go"
         return Row(name=name, expected=expected, status=RowStatus.ADVICE, seen=refused, cure=cure)
-    reached = sorted(frozenset().union(*(stage.reached(t) for t in trajectories)))
+    reached = sorted(frozenset[str]().union(*(stage.reached(t) for t in trajectories)))
     seen = f"{len(trajectories)} episodes reach {_names(reached) or 'nothing'}"
     return Row(name=name, expected=expected, status=RowStatus.OK, seen=seen)
 

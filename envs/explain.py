@@ -95,7 +95,7 @@ def explain(task: Task, seed: int | None = None) -> Explanation:
         TaskError: the seed is negative, or draws no instance.
     """
     instance = task.instantiate(0 if seed is None else seed)
-    specs = [m.spec if seed is None else m.spec.filled(instance.parameters) for m in task.milestones]
+    specs: list[Spec] = [m.spec if seed is None else m.spec.filled(instance.parameters) for m in task.milestones]
     return Explanation(
         id=env_id_of(task.name, task.version),
         description=task.description,

@@ -116,7 +116,7 @@ class Task(BaseModel):
             for needed in parameter.depends_on():
                 _known(needed, earlier, "an earlier parameter", "parameters", name)
             earlier.append(name)
-        for where, template in self.templates():
+        for where, template in self._templates():
             for needed in placeholders(template):
                 _known(needed, earlier, "a parameter", *where)
         ids = [milestone.id for milestone in self.milestones]
@@ -144,8 +144,7 @@ class Task(BaseModel):
                 _known(name, ids, "a milestone", "near_miss", i, "not_reached")
         return self
 
-    def templates(self) -> list[tuple[tuple[str | int, ...], str]]:
-        """Return every text that may hold parameters, with the keys that lead to it."""
+    def _templates(self) -> list[tuple[tuple[str | int, ...], str]]:
         found: list[tuple[tuple[str | int, ...], str]] = [(("goal",), self.goal), (("start",), self.start)]
         for i, milestone in enumerate(self.milestones):
             found += [(("milestones", i, field), text) for field, text in milestone.spec.templates()]
@@ -164,6 +163,15 @@ class Task(BaseModel):
             sizes[name] = parameter.instance_count(sizes)
             product *= sizes[name]
         return product
+
+    @property
+    def used_parameters(self) -> frozenset[str]:
+        """The parameters that the task's texts use, and those that these are drawn from."""
+        used = {name for _, text in self._templates() for name in placeholders(text)}
+        for name in reversed(self.parameters):
+            if name in used:
+                used.update(self.parameters[name].depends_on())
+        return frozenset(used)
 
     @property
     def verbs(self) -> frozenset[str]:

@@ -159,15 +159,15 @@ class Spec(BaseModel):
             (name, text) for name in type(self).model_fields if name != "kind" for text in _strings(getattr(self, name))
         )
 
+    def build(self, parameters: Mapping[str, Any]) -> BoundDetector:
+        """Return the detector for one episode's parameters."""
+        return BoundDetector(spec=self.filled(parameters))
+
     @classmethod
     def style_of(cls, field: str) -> Style:
         """Return how parameters are written into the texts of a field, which also says what the texts are."""
         info = cls.model_fields[field]
         return _style((*info.metadata, info.annotation))
-
-    def build(self, parameters: Mapping[str, Any]) -> BoundDetector:
-        """Return the detector for one episode's parameters."""
-        return BoundDetector(spec=self.filled(parameters))
 
 
 class StateSpec(Spec):

@@ -21,7 +21,6 @@ from ...sandbox.errors import MilepostError, RewardError, TaskError
 from ...sandbox.snapshot import Snapshot
 from ..apps import get_app
 from .findings import Findings, Subject
-from .texts import used_by_task
 
 _SEEDS = range(3)
 
@@ -87,7 +86,7 @@ def start(subject: Subject) -> Findings:
                     milestone=milestone.id,
                 )
     for name in task.parameters:
-        if name not in read | used_by_task(task):
+        if name not in read | task.used_parameters:
             yield subject.warning(
                 "unused-parameter",
                 f"the parameter {name!r} is used neither by the task nor by the application; take it out",

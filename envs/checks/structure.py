@@ -182,10 +182,12 @@ def actions(subject: Subject) -> Findings:
     except TaskError as error:
         yield subject.error("parameters", str(error), "parameters")
         return
-    scripts = [(("oracle",), "oracle", [instance.oracle for instance in instances])]
+    scripts: list[tuple[tuple[str | int, ...], str, list[tuple[str, ...]]]] = [
+        (("oracle",), "oracle", [instance.oracle for instance in instances])
+    ]
     for i, near_miss in enumerate(task.near_miss):
         filled = [instance.near_misses[i].actions for instance in instances]
-        scripts.append((("near_miss", i, "actions"), f"near miss {near_miss.name!r}", filled))  # type: ignore[arg-type]
+        scripts.append((("near_miss", i, "actions"), f"near miss {near_miss.name!r}", filled))
     for where, name, per_instance in scripts:
         for position, alternatives in enumerate(zip(*per_instance, strict=True)):
             for action in alternatives:

@@ -98,16 +98,6 @@ def silent_goal(subject: Subject) -> Findings:
                 )
 
 
-def used_by_task(task: Task) -> frozenset[str]:
-    """Return the parameters that the task's texts use, and those that these are drawn from."""
-    texts = [text for _, text in task.templates()]
-    used = {name for text in texts for name in placeholders(text)}
-    for name in reversed(task.parameters):
-        if name in used:
-            used.update(task.parameters[name].depends_on())
-    return frozenset(used)
-
-
 RULES = (patterns, silent_goal)
 
-__all__ = ["RULES", "told_by", "used_by_task"]
+__all__ = ["RULES", "told_by"]

@@ -55,7 +55,7 @@ def played(tmp_path: Path, *changes: tuple[str, str], text: str = GOOD) -> TaskC
 
 
 def row(check: TaskCheck, name: str) -> Row:
-    (found,) = [row for row in check.rows if row.name.startswith(name)]
+    (found,) = [row for row in check.rows if row.name.partition(":")[0] == name]
     return found
 
 
@@ -145,7 +145,7 @@ def test_advice_on_what_comes_after_the_end_goes_when_the_oracle_earns_it(tmp_pa
                 ("success: [saved, confirmed]", "success: [tried]"),
                 ("after: [saved]}", "after: [saved]}\n  - {id: tried, detector: clicked, name: Submit, reward: 3}"),
             ],
-            "click everything",
+            "click everything once",
             "failed",
             ["2 of 2 succeed", "forbid the wrong choices"],
         ),

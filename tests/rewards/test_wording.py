@@ -6,6 +6,8 @@ import pytest
 from pydantic import Field
 
 from milepost.rewards.detectors import DETECTOR_ADAPTER, DETECTORS
+from milepost.rewards.form_detectors import Clicked
+from milepost.rewards.page_detectors import UrlLoaded
 from milepost.rewards.spec import Spec, Text
 from milepost.rewards.types import Evidence, Moment
 from milepost.rewards.wording import describe, every_spec, listed
@@ -93,7 +95,7 @@ def takes_text(annotation: Any) -> bool:
 def test_every_text_of_every_kind_is_said(kind):
     cls = DETECTORS[kind]
     texts = [name for name, info in cls.model_fields.items() if name != "kind" and takes_text(info.annotation)]
-    required = {name: f"<{name}>" for name in texts if cls.model_fields[name].is_required()}
+    required: dict[str, Any] = {name: f"<{name}>" for name in texts if cls.model_fields[name].is_required()}
     for name in texts:
         spec = cls.model_construct(**{**required, name: f"<{name}>"})
         assert f"<{name}>" in describe(spec), name
@@ -122,8 +124,8 @@ def test_an_unknown_kind_is_told_by_its_docstring_and_fields():
 
 
 def test_detectors_inside_a_detector_are_worded_too():
-    page = DETECTORS["url_loaded"](path="/x")  # type: ignore[call-arg]
-    click = DETECTORS["clicked"](name="Go")  # type: ignore[call-arg]
+    page = UrlLoaded(path="/x")
+    click = Clicked(name="Go")
     outer = Shaken(inner=(page, Shaken(other=click)))
     assert describe(outer) == (
         "the device is shaken (inner: (1) the page /x loads, "
@@ -133,7 +135,7 @@ def test_detectors_inside_a_detector_are_worded_too():
 
 
 def test_a_field_that_a_wording_does_not_know_is_added():
-    class Newer(DETECTORS["clicked"]):  # type: ignore[name-defined, misc]
+    class Newer(Clicked):
         twice: bool = False
 
     assert describe(Newer(name="Go", twice=True)) == 'the agent clicks the element "Go" (twice: true)'
