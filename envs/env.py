@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rewards.types import Moment, StepReward
+from ..rewards.types import StepReward
 from ..sandbox.browser_thread import BrowserThread
 from ..sandbox.errors import ActionError, FailureKind, PageHungError, SandboxError, TaskError
 from .actions import MAX_ACTION_CHARS, Action, format_action, parse_action
@@ -96,9 +96,9 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         return self._instance
 
     @property
-    def moment(self) -> Moment | None:
-        """What the milestones last judged: the end of the last step, or the reset; None where the machine failed."""
-        return None if self._episode is None else self._episode.moment
+    def barred(self) -> frozenset[str]:
+        """Ids of the milestones that can pay nothing in this episode, since what they ask for held at the reset."""
+        return frozenset() if self._episode is None else self._episode.tracker.barred
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None

@@ -47,7 +47,6 @@ class Episode:
         self.tracker = Tracker(instance.milestones)
         self.snapshot = Snapshot(url="", title="")
         self.events: tuple[Event, ...] = ()
-        self.moment: Moment | None = None
         self.step = 0
         self.idle_steps = 0
         self.timings_ms: dict[str, float] = {}
@@ -251,7 +250,6 @@ class Episode:
         )
 
     def _score(self, moment: Moment, action: str = "", error: str = "") -> StepReward:
-        self.moment = moment
         reward = self.tracker.update(moment)
         if self._ledger is not None:
             self._ledger.write_step(moment, reward, action=action, error=error)

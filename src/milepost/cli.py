@@ -299,7 +299,9 @@ def tasks_check(
     *,
     static: Annotated[bool, typer.Option("--static", help="Only read it; needs no browser.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Instances to play.")] = 8,
-    null_steps: Annotated[int, typer.Option(min=1, max=500, help="Steps of the agents that act at random.")] = 200,
+    null_steps: Annotated[
+        int | None, typer.Option(min=1, max=500, help="Steps of the agents that act without sense; 50 if left out.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a task: read it, solve it, almost solve it, and let agents at it that understand nothing."""
