@@ -11,6 +11,7 @@ from typing import Any
 
 from ..envs.registration import env_id_of, task_for
 from ..sandbox.errors import RunError
+from .null_policies import ClickEverythingPolicy, SubmitOnlyPolicy
 from .policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy
 from .records import Trajectory
 from .rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
@@ -22,6 +23,8 @@ SCRIPTED_POLICIES: dict[str, Callable[[], Policy]] = {
     "oracle": OraclePolicy,
     "noop": NoopPolicy,
     "random": RandomPolicy,
+    "submit-only": SubmitOnlyPolicy,
+    "click-everything": ClickEverythingPolicy,
 }
 
 
@@ -170,7 +173,7 @@ def evaluate(
     concurrency: int = 64,
     on_episode: Callable[[int, Trajectory], None] | None = None,
 ) -> EvaluationResult:
-    """Evaluate a policy given by name: `oracle`, `noop`, `random`, or the folder of a training run.
+    """Evaluate a policy given by name: one of `SCRIPTED_POLICIES`, or the folder of a training run.
 
     Raises:
         TaskError: a task is unknown.

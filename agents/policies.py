@@ -1,13 +1,13 @@
 """Policies: something that looks at a batch of live episodes and decides an action for each.
 
-`OraclePolicy`, `NoopPolicy` and `RandomPolicy` need no model: they are the upper bound and the two floors that every
-task is checked against. `LanguageModelPolicy` is the one that trains.
+`OraclePolicy`, `NoopPolicy` and `RandomPolicy` need no model: they are the upper bound and two of the floors that every
+task is checked against; null_policies.py has the others. `LanguageModelPolicy` is the one that trains.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,14 +58,26 @@ class Policy(Protocol):
         ...
 
 
-class OraclePolicy:
-    """Plays the task's own oracle, then repeats `noop()`."""
+class ScriptPolicy:
+    """Plays the actions that a function gives for an instance, then repeats `noop()`."""
+
+    def __init__(self, actions_of: Callable[[TaskInstance], Sequence[str]]) -> None:
+        self._actions_of = actions_of
 
     def decide(self, views: Sequence[View]) -> list[Decision]:
-        """Return the oracle's next action for each episode."""
-        return [
-            Decision(action=v.instance.oracle[v.step] if v.step < len(v.instance.oracle) else "noop()") for v in views
-        ]
+        """Return the script's next action for each episode."""
+        return [Decision(action=self._act(v)) for v in views]
+
+    def _act(self, view: View) -> str:
+        actions = self._actions_of(view.instance)
+        return actions[view.step] if view.step < len(actions) else "noop()"
+
+
+class OraclePolicy(ScriptPolicy):
+    """Plays the task's own oracle, then repeats `noop()`."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda instance: instance.oracle)
 
 
 class NoopPolicy:
@@ -148,4 +160,13 @@ class LanguageModelPolicy:
         return [self._greedy_memo[p] for p in prompts]
 
 
-__all__ = ["Decision", "LanguageModelPolicy", "NoopPolicy", "OraclePolicy", "Policy", "RandomPolicy", "View"]
+__all__ = [
+    "Decision",
+    "LanguageModelPolicy",
+    "NoopPolicy",
+    "OraclePolicy",
+    "Policy",
+    "RandomPolicy",
+    "ScriptPolicy",
+    "View",
+]

@@ -103,6 +103,11 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
             raise gymnasium.error.ResetNeeded("no episode has begun: call reset() first")
         return self._instance
 
+    @property
+    def barred(self) -> frozenset[str]:
+        """Ids of the milestones that can pay nothing in this episode, since what they ask for held at the reset."""
+        return frozenset() if self._episode is None else self._episode.tracker.barred
+
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:

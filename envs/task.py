@@ -186,6 +186,15 @@ class Task(BaseModel):
         return product
 
     @property
+    def used_parameters(self) -> frozenset[str]:
+        """The parameters that the task's texts use, and those that these are drawn from."""
+        used = {name for _, text in self._templates() for name in placeholders(text)}
+        for name in reversed(self.parameters):
+            if name in used:
+                used.update(self.parameters[name].depends_on())
+        return frozenset(used)
+
+    @property
     def verbs(self) -> frozenset[str]:
         """The actions that the agent may use."""
         return verbs_of(self.actions)
@@ -302,24 +311,39 @@ def load_tasks(path_or_glob: str | Path) -> list[Task]:
     return tasks
 
 
-def _parse(document: Document) -> Task:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaProblem:
+    """One thing that keeps a document from being a task: the line it is on, and a sentence with the cure."""
+
+    line: int
+    message: str
+
+
+def read_task(document: Document) -> tuple[Task | None, tuple[SchemaProblem, ...]]:
+    """Return the task that a document holds, or None and everything that is wrong with it, unknown keys first."""
     if not isinstance(document.data, dict):
-        raise TaskError(
-            f"{document.path}:1: expected a task (name:, app:, goal:, ...), got {type(document.data).__name__}; "
-            "start from one of the bundled tasks"
-        )
+        message = f"expected a task (name:, app:, goal:, ...), got {type(document.data).__name__}"
+        return None, (SchemaProblem(line=1, message=f"{message}; start from one of the bundled tasks"),)
     try:
-        return Task.model_validate(document.data)
+        return Task.model_validate(document.data), ()
     except ValidationError as error:
-        problem = next((p for p in error.errors() if p["type"] == "extra_forbidden"), error.errors()[0])
-        context = problem.get("ctx", {})
-        location: tuple[str | int, ...] = (*problem["loc"], *context.get("where", ()))
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    found = []
+    for problem in problems:
+        location: tuple[str | int, ...] = (*problem["loc"], *problem.get("ctx", {}).get("where", ()))
         if location[:1] == ("reward",) and problem["loc"]:  # next stands the mode, which is no key of the file
             location = ("reward", *location[2:])
-        line = document.line_of(location)
-        rest = error.error_count() - 1
-        more = f" ({rest} more problem{'s' if rest > 1 else ''} in this file.)" if rest else ""
-        raise TaskError(f"{document.path}:{line}: {_explain(problem, location)}{more}") from error
+        found.append(SchemaProblem(line=document.line_of(location), message=_explain(problem, location)))
+    return None, tuple(found)
+
+
+def _parse(document: Document) -> Task:
+    task, problems = read_task(document)
+    if task is not None:
+        return task
+    first, rest = problems[0], len(problems) - 1
+    more = f" ({rest} more problem{'s' if rest > 1 else ''} in this file.)" if rest else ""
+    raise TaskError(f"{document.path}:{first.line}: {first.message}{more}")
 
 
 def _explain(problem: Any, location: tuple[str | int, ...]) -> str:
@@ -379,4 +403,4 @@ def _fail(message: str, *where: str | int) -> NoReturn:
     raise PydanticCustomError("task_fit", "{message}", {"message": message, "where": where})
 
 
-__all__ = ["FilledNearMiss", "NearMiss", "Task", "TaskInstance", "load_tasks"]
+__all__ = ["FilledNearMiss", "NearMiss", "SchemaProblem", "Task", "TaskInstance", "load_tasks", "read_task"]

@@ -164,6 +164,12 @@ class Spec(BaseModel):
         """Return the detector for one episode's parameters."""
         return BoundDetector(spec=self.filled(parameters))
 
+    @classmethod
+    def style_of(cls, field: str) -> Style:
+        """Return how parameters are written into the texts of a field, which also says what the texts are."""
+        info = cls.model_fields[field]
+        return _style((*info.metadata, info.annotation))
+
 
 class StateSpec(Spec):
     """A detector that fires when a condition becomes true."""

@@ -86,12 +86,12 @@ class _Hosted:
         self.app = app
         self.asgi = app.asgi()
         self._lock = threading.Lock()
-        self._template = _connect()
+        self._template = episode_database()
         app.create_schema(self._template)
         self._template.commit()
 
     def clone(self) -> sqlite3.Connection:
-        db = _connect()
+        db = episode_database()
         with self._lock:
             self._template.backup(db)
         return db
@@ -361,8 +361,9 @@ class AppServer:
             self.loop.close()
 
 
-def _connect() -> sqlite3.Connection:
-    # One connection per episode, used by one request at a time; in memory, so an episode leaves nothing on disk.
+def episode_database() -> sqlite3.Connection:
+    """Return an empty database as an episode has it: in memory, so that it leaves nothing on disk."""
+    # One connection per episode, used by one request at a time.
     db = sqlite3.connect(":memory:", check_same_thread=False)
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA foreign_keys = ON")
@@ -380,4 +381,4 @@ async def _plain(send: Send, status: int, text: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-__all__ = ["App", "AppInstance", "AppServer"]
+__all__ = ["App", "AppInstance", "AppServer", "episode_database"]

@@ -26,7 +26,10 @@ from .sandbox.errors import EngineError, MilepostError
 if TYPE_CHECKING:
     from .agents.evaluate import EvaluationResult
     from .agents.records import Trajectory
+    from .agents.task_check import Row, TaskCheck
     from .doctor import Check
+    from .envs.checks.static import StaticReport
+    from .envs.explain import Explanation
     from .envs.task import Task
     from .sandbox.self_check import SelfCheckReport
 
@@ -41,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     **_HELP,  # type: ignore[arg-type]
 )
-tasks_app = typer.Typer(help="See the registered tasks.", no_args_is_help=True, **_HELP)  # type: ignore[arg-type]
+tasks_app = typer.Typer(help="See and check tasks.", no_args_is_help=True, **_HELP)  # type: ignore[arg-type]
 train_app = typer.Typer(help="Train a policy.", no_args_is_help=True, **_HELP)  # type: ignore[arg-type]
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(train_app, name="train")
@@ -251,6 +254,119 @@ def _show(document: dict[str, Any], console: Console) -> None:
         console.print(f"  {escape(action)}", highlight=False)
 
 
+@tasks_app.command("explain")
+def tasks_explain(
+    task: Annotated[str, typer.Argument(help="A task's id or name, or a task file.")],
+    *,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Which instance to explain; without it, all of them at once.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say in words what a task pays for."""
+    from .envs.explain import explain
+
+    explained = [explain(loaded, seed) for loaded in _find(task)]
+    if as_json:
+        documents = [explanation.to_json() for explanation in explained]
+        _print_json(documents[0] if len(documents) == 1 else {"tasks": documents})
+        return
+    console = _stdout()
+    for explanation in explained:
+        _show_explanation(explanation, console)
+
+
+def _show_explanation(explanation: Explanation, console: Console) -> None:
+    console.print(f"[bold]{explanation.id}[/]  {escape(explanation.description)}", highlight=False)
+    console.print(f"[bold]goal[/]  {escape(explanation.goal)}\n", highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("milestone", "reward", "when"):
+        table.add_column(column, justify="right" if column == "reward" else "left")
+    for row in explanation.milestones:
+        when = " ".join((f"{row.when[:1].upper()}{row.when[1:]}.", *row.conditions))
+        table.add_row(row.id, f"{row.reward:+.2f}", escape(when))
+    console.print(table)
+    console.print("\n" + "\n".join(map(escape, explanation.rules)), highlight=False)
+    if explanation.drawn:
+        console.print("\n[bold]drawn for each episode[/]" if explanation.seed is None else "\n[bold]drawn[/]")
+        for name, value in explanation.drawn.items():
+            console.print(f"  {name}: {escape(value)}", highlight=False)
+
+
+@tasks_app.command("check")
+def tasks_check(
+    file: Annotated[str, typer.Argument(help="A task file, a folder, a pattern in quotes, or a task's name.")],
+    *,
+    static: Annotated[bool, typer.Option("--static", help="Only read it; needs no browser.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Instances to play.")] = 8,
+    null_steps: Annotated[
+        int | None, typer.Option(min=1, max=500, help="Steps of the agents that act without sense; 50 if left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a task: read it, solve it, almost solve it, and let agents at it that understand nothing."""
+    from .agents.task_check import TaskCheck, check_task
+
+    reports = _read_for_check(file)
+    checks: list[TaskCheck] = []
+    if not static and any(report.ok for report in reports):
+        from .sandbox.chromium import find_chromium
+
+        find_chromium()  # without one nothing could be played; better said at once
+    with _stderr().status("") as status:
+        for report in reports:
+            if static:
+                checks.append(TaskCheck(name=report.name, findings=report.findings, rows=(), seeds=0, seconds=0.0))
+                continue
+
+            def on_row(row: Row, name: str = report.name) -> None:
+                status.update(f"{escape(name)}: {escape(row.name)} {row.status}")
+
+            status.update(f"{escape(report.name)}: playing")
+            checks.append(check_task(report, seeds=seeds, null_steps=null_steps, on_row=on_row))
+    ok = all(check.ok for check in checks)
+    if as_json:
+        _print_json({"ok": ok, "tasks": [check.to_json() for check in checks]})
+    else:
+        for check in checks:
+            _show_task_check(check, _stdout())
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _read_for_check(file: str) -> list[StaticReport]:
+    from .envs.checks.static import check_file, check_static
+    from .envs.registration import resolve_id, task_for
+
+    if file.endswith((".yaml", ".yml")) or Path(file).exists():
+        return check_file(file)
+    return [check_static(task_for(resolve_id(file)))]
+
+
+def _show_task_check(check: TaskCheck, console: Console) -> None:
+    verdict = "[green]ok[/]" if check.ok else "[red]not ok[/]"
+    played = f", {check.seeds} instances in {check.seconds:.1f} s" if check.rows else ""
+    console.print(f"[bold]{escape(check.name)}[/]  {verdict}{played}", highlight=False)
+    colours = {"error": "red", "warning": "yellow", "advice": "cyan", "ok": "green", "failed": "red"}
+    for finding in check.findings:
+        found = escape(f"{finding.place}: {finding.message}")
+        console.print(
+            f"  [{colours[finding.severity]}]{finding.severity:8}[/] {found}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if check.rows:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("played", "", "seen"):
+            table.add_column(column)
+        for row in check.rows:
+            seen = escape(row.seen)
+            if row.cure:
+                seen += f"\n[dim]expected: {escape(row.expected)}; {escape(row.cure)}[/dim]"
+            table.add_row(escape(row.name), f"[{colours[row.status]}]{row.status}[/]", seen)
+        console.print(table)
+
+
 @train_app.command("grpo")
 def train_grpo(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
@@ -295,7 +411,9 @@ def _train_extra() -> Iterator[None]:
 def evaluate(
     tasks: Annotated[list[str], typer.Argument(help="Ids or names of registered tasks.")],
     *,
-    policy: Annotated[str, typer.Option(help="oracle, noop, random, or the folder of a run.")],
+    policy: Annotated[
+        str, typer.Option(help="oracle, noop, random, submit-only, click-everything, or a run's folder.")
+    ],
     seeds: Annotated[int, typer.Option(min=1, help="Held-out episodes per task.")] = 64,
     as_json: Json = False,
 ) -> None:

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from milepost.envs.registration import BUNDLED_TASKS
 
 from .conftest import Run
@@ -30,10 +32,14 @@ def test_list_for_people_names_every_task(milepost: Run):
     assert all(task in answer.out for task in BUNDLED)
 
 
-def test_list_loads_neither_torch_nor_playwright():
+@pytest.mark.parametrize(
+    "arguments",
+    [["tasks", "list", "--json"], ["tasks", "explain", "search-open"], ["tasks", "check", "search-open", "--static"]],
+)
+def test_looking_at_tasks_loads_neither_torch_nor_playwright(arguments):
     code = (
         "import sys, milepost.cli\n"
-        "try: milepost.cli.main(['tasks', 'list', '--json'])\n"
+        f"try: milepost.cli.main({arguments!r})\n"
         "except SystemExit as done: assert done.code == 0, done.code\n"
         "heavy = {'torch', 'transformers', 'playwright'} & set(sys.modules)\n"
         "assert not heavy, heavy"
@@ -63,6 +69,68 @@ def test_show_for_people_has_goal_milestones_and_solution(milepost: Run):
     assert shown["goal"] in answer.out
     assert all(milestone["id"] in answer.out for milestone in shown["milestones"])
     assert all(action in answer.out for action in shown["oracle"])
+
+
+def test_explain_says_what_every_milestone_asks_and_pays(milepost: Run):
+    answer = milepost("tasks", "explain", "expense-form", COLUMNS="300")
+    document = milepost("tasks", "explain", "expense-form", "--json").document()
+    assert answer.code == 0, answer.err
+    assert document["seed"] is None
+    for row in document["milestones"]:
+        assert row["id"] in answer.out
+        assert row["when"][1:] in answer.out
+    assert all(rule in answer.out for rule in document["rules"])
+    assert "amount: a whole number from 11 to 99" in answer.out
+
+
+def test_explain_fills_in_what_a_seed_draws(milepost: Run):
+    shown = milepost("tasks", "show", "expense-form", "--seed", "5", "--json").document()
+    explained = milepost("tasks", "explain", "expense-form", "--seed", "5", "--json").document()
+    assert explained["goal"] == shown["goal"]
+    assert explained["max_reward"] == shown["max_reward"]
+    assert f'"{shown["parameters"]["person"]}"' in explained["milestones"][0]["when"]
+
+
+def test_static_check_of_sound_tasks_is_quiet_and_needs_no_browser(milepost: Run, tmp_path: Path):
+    absent = str(tmp_path / "absent")
+    answer = milepost("tasks", "check", BUNDLED_TASKS, "--static", "--json", MILEPOST_CHROMIUM=absent, PATH="")
+    document = answer.document()
+    assert answer.code == 0
+    assert document["ok"] is True
+    assert len(document["tasks"]) >= 3
+    assert milepost("tasks", "check", "search-open", "--static").code == 0
+
+
+def test_check_names_file_line_and_cure_of_every_problem_and_exits_1(milepost: Run, tmp_path: Path):
+    broken = tmp_path / "broken.yaml"
+    whole = (BUNDLED_TASKS / "search-open.yaml").read_text(encoding="utf-8")
+    broken.write_text(whole.replace("max_steps: 6", "max_steps: 2").replace("app: library", "app: libary"))
+    lines = broken.read_text(encoding="utf-8").splitlines()
+    answer = milepost("tasks", "check", broken, COLUMNS="80")
+    assert answer.code == 1
+    assert "not ok" in answer.out
+    for wrong in ("max_steps: 2", "app: libary"):
+        assert f"{broken}:{lines.index(wrong) + 1}: " in answer.out
+    found = milepost("tasks", "check", broken, "--json").document()["tasks"][0]["findings"]
+    assert {f["rule"] for f in found if f["severity"] == "error"} == {"oracle-too-long", "application"}
+
+
+def test_check_of_what_is_no_task_at_all_is_one_paragraph(milepost: Run, tmp_path: Path):
+    assert "search-open" in milepost("tasks", "check", "serch-open").one_paragraph()
+    (tmp_path / "t.yaml").write_text("goal: a: b")
+    assert "t.yaml:1" in milepost("tasks", "check", tmp_path / "t.yaml").one_paragraph()
+
+
+@pytest.mark.browser
+def test_check_plays_the_task_and_shows_what_it_saw(milepost: Run):
+    arguments = ("tasks", "check", "expense-form", "--seeds", "2", "--null-steps", "10")
+    answer = milepost(*arguments, COLUMNS="200")
+    assert answer.code == 0, answer
+    for shown in ("expense-form  ok", "2 of 2 earn everything, 1.90", "near miss: wrong amount", "no-op", "random"):
+        assert shown in answer.out
+    document = milepost(*arguments, "--json").document()
+    assert document["ok"] is True
+    assert {row["status"] for row in document["tasks"][0]["rows"]} == {"ok"}
 
 
 def test_unknown_task_names_a_close_one(milepost: Run):
