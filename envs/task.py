@@ -125,6 +125,8 @@ class Task(BaseModel):
                 _fail(f"expected each milestone id once, got {milestone.id!r} again; rename it", "milestones", i, "id")
             for other in milestone.after:
                 _known(other, ids, "a milestone", "milestones", i, "after")
+            for other in milestone.counted_from():
+                _known(other, list(milestone.after), "a milestone that stands in `after`", "milestones", i)
         try:
             dag_order([(milestone.id, milestone.after) for milestone in self.milestones])
         except TaskError as error:
@@ -147,7 +149,7 @@ class Task(BaseModel):
     def _templates(self) -> list[tuple[tuple[str | int, ...], str]]:
         found: list[tuple[tuple[str | int, ...], str]] = [(("goal",), self.goal), (("start",), self.start)]
         for i, milestone in enumerate(self.milestones):
-            found += [(("milestones", i, field), text) for field, text in milestone.spec.templates()]
+            found += [(("milestones", i, *place), text) for place, text in milestone.spec.templates()]
             found.append((("milestones", i, "description"), milestone.description))
         found += [(("oracle", i), action) for i, action in enumerate(self.oracle)]
         for i, near_miss in enumerate(self.near_miss):
@@ -289,12 +291,12 @@ def _parse(document: Document) -> Task:
         line = document.line_of(location)
         rest = error.error_count() - 1
         more = f" ({rest} more problem{'s' if rest > 1 else ''} in this file.)" if rest else ""
-        raise TaskError(f"{document.path}:{line}: {_explain(problem, location)}{more}") from error
+        raise TaskError(f"{document.path}:{line}: {_explain(problem, location, document)}{more}") from error
 
 
-def _explain(problem: Any, location: tuple[str | int, ...]) -> str:
+def _explain(problem: Any, location: tuple[str | int, ...], document: Document) -> str:
     """Say what a validation problem is, in one sentence with its cure."""
-    where = ".".join(str(part) for part in location if part != "spec") or "the task"
+    where = ".".join(map(str, document.place_of(location))) or "the task"
     context = problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
@@ -302,6 +304,8 @@ def _explain(problem: Any, location: tuple[str | int, ...]) -> str:
             return f"unknown key {location[-1]!r} in {where}; {_hint(str(location[-1]), known)}"
         case "missing":
             return f"{where} is missing; add it"
+        case "milestone_key" if len(within := document.place_of(problem["loc"])) > 2:  # a part of a detector
+            return f"{'.'.join(map(str, within))}: {problem['msg']}"
         case "milestone_key" | "task_fit":
             return str(problem["msg"])
         case "value_error":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .catalogue import CATALOGUE, CatalogueEntry
 from .detectors import DETECTORS, DetectorSpec
 from .ledger import Ledger, LedgerWriter, read_ledger, rescore
+from .memory import detections
 from .tracker import Tracker
 from .types import (
     Detector,
@@ -33,6 +34,7 @@ __all__ = [
     "StepReward",
     "TierScore",
     "Tracker",
+    "detections",
     "read_ledger",
     "rescore",
 ]

@@ -13,6 +13,7 @@ from .types import Evidence, Milestone, MilestoneResult, Source, StepReward, Tie
 def milestone_to_json(milestone: Milestone) -> dict[str, Any]:
     """Return a milestone as JSON-ready data; `detector` is None where it is code, not data."""
     detector = milestone.detector
+    spec = detector.spec if isinstance(detector, BoundDetector) and detector.spec.is_data() else None
     return {
         "id": milestone.id,
         "description": milestone.description,
@@ -21,7 +22,7 @@ def milestone_to_json(milestone: Milestone) -> dict[str, Any]:
         "forbidden": milestone.forbidden,
         "ends_episode": milestone.ends_episode,
         "source": milestone.source,
-        "detector": detector.spec.model_dump(mode="json") if isinstance(detector, BoundDetector) else None,
+        "detector": None if spec is None else spec.model_dump(mode="json"),
     }
 
 

@@ -12,6 +12,7 @@ The rules, each tested:
 4. The order of declaration never changes what is reached or paid, only the numbering of the frontier's bits.
 5. A forbidden milestone's reward (zero or negative) is paid too, but it counts neither towards progress nor towards the
    largest reward.
+6. A detector that remembers (`trace`) is shown every step, before its prerequisites too, or it would miss some.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from math import fsum
 from typing import Protocol, runtime_checkable
 
 from ..sandbox.errors import RewardError, TaskError
+from .memory import Memory, keeps_trace
 from .types import Milestone, MilestoneResult, Moment, Source, StepReward, TierScore
 
 
@@ -81,6 +83,8 @@ class Tracker:
         self._bit = {milestone.id: 1 << i for i, milestone in enumerate(self.milestones)}
         self._gains = {m.id: m.reward for m in self.milestones if m.reward > 0 and not m.forbidden}
         self._reached: set[str] = set()
+        self._reached_at: dict[str, int] = {}
+        self._memory = Memory()
         self._barred: frozenset[str] | None = None
         self._last_step: int | None = None
 
@@ -144,16 +148,21 @@ class Tracker:
                 for m in self.milestones
                 if not m.after and isinstance(m.detector, _KnowsReset) and m.detector.held_at_reset(moment)
             )
+            for milestone in self.milestones:
+                if milestone.source is Source.RULE and keeps_trace(milestone.detector):
+                    self._memory.judge(milestone.id, milestone.detector, moment)
             return StepReward(total=0.0, tiers=(TierScore(tier=Source.RULE, raw=0.0, confidence=1.0),))
         fired: dict[str, MilestoneResult] = {}
         for milestone in self._in_order:
             if milestone.id in self._reached or milestone.id in self.barred or milestone.source is not Source.RULE:
                 continue
-            if not self._reached.issuperset(milestone.after):
+            is_open = self._reached.issuperset(milestone.after)
+            if not is_open and not keeps_trace(milestone.detector):
                 continue
-            evidence = milestone.detector(moment)
-            if evidence is not None:
+            evidence = self._memory.judge(milestone.id, milestone.detector, moment, self._reached_at)
+            if is_open and evidence is not None:
                 self._reached.add(milestone.id)
+                self._reached_at[milestone.id] = moment.step
                 fired[milestone.id] = MilestoneResult(id=milestone.id, reward=milestone.reward, evidence=evidence)
         results = tuple(fired[milestone.id] for milestone in self.milestones if milestone.id in fired)
         total = fsum(result.reward for result in results)
