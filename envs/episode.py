@@ -19,11 +19,12 @@ from uuid import uuid4
 import numpy as np
 
 from ..rewards.ledger import LedgerWriter
+from ..rewards.needs import needs_of
 from ..rewards.tracker import Tracker
 from ..rewards.types import Moment, StepReward
 from ..sandbox.app_server import AppInstance, AppServer
 from ..sandbox.errors import FailureKind, SandboxError
-from ..sandbox.events import Answer, AppState, Event
+from ..sandbox.events import Answer, AppState, Event, FileRead
 from ..sandbox.fleet import Fleet
 from ..sandbox.page import PageSession
 from ..sandbox.snapshot import DialogInfo, Snapshot, TabInfo
@@ -31,6 +32,7 @@ from ..sandbox.workspace import Workspace
 from .action_perform import Hands
 from .actions import GROUPS, Action
 from .apps import get_app
+from .file_contents import FileContents
 from .observation_kinds import EXTRA_LIMITS_CHARS, Sights
 from .outcome import StopReason
 from .task import TaskInstance
@@ -61,6 +63,7 @@ class Episode:
             address=self._real_url,
             on_command=lambda result: self._pending.append(result.event(self.step)),
         )
+        self._contents = FileContents(needs_of(instance.milestones).files)
         self._history: list[Event] = []
         self._pending: list[Event] = []
         self._last_reward = StepReward(total=0.0)
@@ -128,7 +131,12 @@ class Episode:
         """
         if action.kind == "done":
             self._pending.append(Answer(step=self.step, t=time.monotonic(), origin="agent", text=action.text))
-        return await self._hands.perform(action, self.snapshot.elements)
+        output = await self._hands.perform(action, self.snapshot.elements)
+        if action.kind == "read_file":
+            self._pending.append(
+                FileRead(step=self.step, t=time.monotonic(), origin="files", path=action.path, text=output)
+            )
+        return output
 
     async def settle(self) -> None:
         """Let the page react to the action.
@@ -218,6 +226,7 @@ class Episode:
     async def _look(self, *, previous: Snapshot | None = None) -> Moment:
         view = await self._page.look()
         files, changes = await self._workspace.look(self.step)
+        contents = self._contents.new(self._workspace, files, self.step)
         state = await asyncio.to_thread(self._app.state)  # it may wait for the application's thread
         snapshot = Snapshot(
             url=self.masked(view.url),
@@ -230,7 +239,7 @@ class Episode:
             dialog=None if view.dialog is None else self._masked_record(view.dialog),
             app_state=state,
         )
-        events = [*self._page.drain_events(self.step), *changes, *self._pending]
+        events = [*self._page.drain_events(self.step), *changes, *contents, *self._pending]
         if previous is not None and previous.app_state != state:
             changed = tuple(
                 sorted(k for k in {*previous.app_state, *state} if previous.app_state.get(k) != state.get(k))

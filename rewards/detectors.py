@@ -25,7 +25,8 @@ from typing import Annotated, get_args
 from pydantic import Field, TypeAdapter
 
 from .combinators import AllOf, AnyOf, Not
-from .file_detectors import DirectoryUpdated, FileCreated, FileMatches
+from .file_detectors import DirectoryUpdated, FileChanged, FileCreated
+from .file_match import FileMatches
 from .form_detectors import Clicked, FieldFilled, FieldsFilled, QueryFilled, SubmitDialog, ToggleChanged
 from .page_detectors import Banner, ElementPresent, TitleMatches, UrlLoaded
 from .parts import spec_of
@@ -33,6 +34,7 @@ from .search_detectors import EntryOpened, ResultsRendered
 from .sequences import AtEnd, Count, Then, Within
 from .spec import BoundDetector, Spec, StateSpec
 from .state_detectors import Answer, ServerState
+from .transfer_detectors import DataTransferred, TransferSource, TransferTarget
 from .types import Detector
 
 DetectorSpec = Annotated[
@@ -45,6 +47,7 @@ DetectorSpec = Annotated[
     | SubmitDialog
     | Banner
     | FileCreated
+    | FileChanged
     | FileMatches
     | DirectoryUpdated
     | ResultsRendered
@@ -53,6 +56,7 @@ DetectorSpec = Annotated[
     | ServerState
     | TitleMatches
     | ToggleChanged
+    | DataTransferred
     | AllOf
     | AnyOf
     | Not
@@ -78,11 +82,13 @@ DETECTOR_ADAPTER: TypeAdapter[Spec] = TypeAdapter(DetectorSpec)
 answer = Answer
 banner = Banner
 clicked = Clicked
+data_transferred = DataTransferred
 directory_updated = DirectoryUpdated
 element_present = ElementPresent
 entry_opened = EntryOpened
 field_filled = FieldFilled
 fields_filled = FieldsFilled
+file_changed = FileChanged
 file_created = FileCreated
 file_matches = FileMatches
 query_filled = QueryFilled
@@ -91,6 +97,8 @@ server_state = ServerState
 submit_dialog = SubmitDialog
 title_matches = TitleMatches
 toggle_changed = ToggleChanged
+transfer_source = TransferSource
+transfer_target = TransferTarget
 url_loaded = UrlLoaded
 
 
@@ -144,11 +152,13 @@ __all__ = [
     "banner",
     "clicked",
     "count",
+    "data_transferred",
     "directory_updated",
     "element_present",
     "entry_opened",
     "field_filled",
     "fields_filled",
+    "file_changed",
     "file_created",
     "file_matches",
     "not_",
@@ -159,6 +169,8 @@ __all__ = [
     "then",
     "title_matches",
     "toggle_changed",
+    "transfer_source",
+    "transfer_target",
     "url_loaded",
     "within",
 ]

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .types import Milestone
 
 Region = tuple[int, int, int, int]
 """Left, top, width, height in CSS pixels of the viewport."""
@@ -36,6 +40,12 @@ class Needs:
         )
 
 
+def needs_of(milestones: Iterable[Milestone]) -> Needs:
+    """Return what the detectors of some milestones need, together; a plain function needs nothing."""
+    asked = (getattr(milestone.detector, "needs", None) for milestone in milestones)
+    return united(needs() for needs in asked if needs is not None)
+
+
 def united(needs: Iterable[Needs]) -> Needs:
     """Return all of them."""
     result = Needs()
@@ -44,4 +54,4 @@ def united(needs: Iterable[Needs]) -> Needs:
     return result
 
 
-__all__ = ["Needs", "Region", "united"]
+__all__ = ["Needs", "Region", "needs_of", "united"]

@@ -19,7 +19,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Self, get_args
 
 import jmespath
 from jmespath.exceptions import JMESPathError
@@ -125,10 +125,47 @@ def before(moment: Moment) -> Moment | None:
     return replace(moment, step=moment.step - 1, events=(), history=history, snapshot=moment.previous, previous=None)
 
 
-class Spec(BaseModel):
-    """Base of every detector's description; see the module."""
+class Templated(BaseModel):
+    """Base of what is described by fields whose texts may hold parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def filled(self, parameters: Mapping[str, Any]) -> Self:
+        """Return a copy with every template filled, each in the style of its field.
+
+        Raises:
+            TaskError: a template names an unknown parameter.
+        """
+        values: dict[str, Any] = {}
+        for name, style in _styles(type(self)).items():
+            value = getattr(self, name)
+            if isinstance(value, str) and style is not Style.PLAIN:
+                values[name] = fill(value, parameters, style)
+            elif name == "equals":
+                values[name] = fill_value(value, parameters)
+            else:
+                values[name] = _fill_plain(value, parameters)
+        return type(self).model_construct(**values)
+
+    def templates(self) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+        """Return every text that may hold parameters, with the field that it is in; for parts, the way to it."""
+        return tuple(
+            (place, text)
+            for name in type(self).model_fields
+            if name != "kind"
+            for place, text in _texts(getattr(self, name), (name,))
+        )
+
+    def as_written(self) -> dict[str, Any]:
+        """Return it as a task file writes it: each field that is not None."""
+        names = type(self).model_fields
+        made = {name: _as_written(value) for name in names if _is_made_of(value := getattr(self, name))}
+        fields = self.model_dump(mode="json", exclude=set(made)) | made
+        return {name: fields[name] for name in names if fields[name] is not None}
+
+
+class Spec(Templated):
+    """Base of every detector's description; see the module."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -187,41 +224,12 @@ class Spec(BaseModel):
 
     def as_written(self) -> dict[str, Any]:
         """Return it as a task file writes it: `detector`, and each field that is not None."""
-        names = type(self).model_fields
-        made = {name: _as_written(value) for name in names if _holds_detectors(value := getattr(self, name))}
-        fields = self.model_dump(mode="json", exclude=set(made)) | made
-        fields["detector"] = fields.pop("kind")
-        return {name: fields[name] for name in ("detector", *names) if fields.get(name) is not None}
+        fields = super().as_written()
+        return {"detector": fields.pop("kind"), **fields}
 
     def __call__(self, moment: Moment) -> Evidence | None:
         """Return evidence if the moment shows the event, its templates filled with the moment's parameters."""
         return self.build(moment.parameters)(moment)
-
-    def filled(self, parameters: Mapping[str, Any]) -> Spec:
-        """Return a copy with every template filled, each in the style of its field.
-
-        Raises:
-            TaskError: a template names an unknown parameter.
-        """
-        values: dict[str, Any] = {}
-        for name, style in _styles(type(self)).items():
-            value = getattr(self, name)
-            if isinstance(value, str) and style is not Style.PLAIN:
-                values[name] = fill(value, parameters, style)
-            elif name == "equals":
-                values[name] = fill_value(value, parameters)
-            else:
-                values[name] = _fill_plain(value, parameters)
-        return type(self).model_construct(**values)
-
-    def templates(self) -> tuple[tuple[tuple[str | int, ...], str], ...]:
-        """Return every text that may hold parameters, with the field that it is in; for parts, the way to it."""
-        return tuple(
-            (place, text)
-            for name in type(self).model_fields
-            if name != "kind"
-            for place, text in _texts(getattr(self, name), (name,))
-        )
 
     def build(self, parameters: Mapping[str, Any]) -> BoundDetector:
         """Return the detector for one episode's parameters.
@@ -287,7 +295,7 @@ class BoundDetector:
 
 
 @cache
-def _styles(spec: type[Spec]) -> dict[str, Style]:
+def _styles(spec: type[Templated]) -> dict[str, Style]:
     return {name: _style((*info.metadata, info.annotation)) for name, info in spec.model_fields.items()}
 
 
@@ -304,7 +312,7 @@ def _style(annotations: Sequence[Any]) -> Style:
 
 
 def _fill_plain(value: Any, parameters: Mapping[str, Any]) -> Any:
-    if isinstance(value, Spec):
+    if isinstance(value, Templated):
         return value.filled(parameters)
     if isinstance(value, str):
         return fill(value, parameters)
@@ -315,18 +323,18 @@ def _fill_plain(value: Any, parameters: Mapping[str, Any]) -> Any:
     return value
 
 
-def _holds_detectors(value: Any) -> bool:
-    return isinstance(value, Spec) or (isinstance(value, tuple) and any(isinstance(item, Spec) for item in value))
+def _is_made_of(value: Any) -> bool:
+    return isinstance(value, Templated) or (isinstance(value, tuple) and any(map(_is_made_of, value)))
 
 
 def _as_written(value: Any) -> Any:
-    return value.as_written() if isinstance(value, Spec) else [_as_written(item) for item in value]
+    return value.as_written() if isinstance(value, Templated) else [_as_written(item) for item in value]
 
 
 def _texts(value: Any, place: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:
     if isinstance(value, str):
         return [(place, value)]
-    if isinstance(value, Spec):
+    if isinstance(value, Templated):
         return [((*place, *inner), text) for inner, text in value.templates()]
     if isinstance(value, Mapping):
         return [found for key, item in value.items() for found in _texts(item, (*place, key))]
