@@ -25,7 +25,7 @@ from ..rewards.scorer import Scorer
 from ..rewards.types import Ending, Moment, StepReward
 from ..sandbox.app_server import AppInstance, AppServer
 from ..sandbox.errors import ActionError, FailureKind, SandboxError
-from ..sandbox.events import Answer, AppState, Event
+from ..sandbox.events import Answer, AppState, Event, FileRead
 from ..sandbox.fleet import Fleet
 from ..sandbox.page import PageSession
 from ..sandbox.snapshot import DialogInfo, Snapshot, TabInfo
@@ -33,6 +33,7 @@ from ..sandbox.workspace import Workspace
 from .action_perform import Hands
 from .actions import GROUPS, Action
 from .apps import get_app
+from .file_contents import FileContents
 from .frames import region_digests
 from .observation_kinds import EXTRA_LIMITS_CHARS, Sights
 from .outcome import StopReason
@@ -70,6 +71,7 @@ class Episode:
         self._moment: Moment | None = None
         self._last_sights = Sights()
         self._needs = needs_of(instance.milestones)
+        self._contents = FileContents(self._needs.files)
         self._picture: bytes | None = None  # drawn for the last look
         self._ledger: LedgerWriter | None = None
         self._clock = time.perf_counter()
@@ -135,7 +137,12 @@ class Episode:
         """
         if action.kind == "done":
             self._pending.append(Answer(step=self.step, t=time.monotonic(), origin="agent", text=action.text))
-        return await self._hands.perform(action, self.snapshot.elements)
+        output = await self._hands.perform(action, self.snapshot.elements)
+        if action.kind == "read_file":
+            self._pending.append(
+                FileRead(step=self.step, t=time.monotonic(), origin="files", path=action.path, text=output)
+            )
+        return output
 
     async def settle(self) -> None:
         """Let the page react to the action.
@@ -243,6 +250,7 @@ class Episode:
         regions = await self._regions()
         view = await self._page.look()
         files, changes = await self._workspace.look(self.step)
+        contents = self._contents.new(self._workspace, files, self.step)
         state = await asyncio.to_thread(self._app.state)  # it may wait for the application's thread
         snapshot = Snapshot(
             url=self.masked(view.url),
@@ -256,7 +264,7 @@ class Episode:
             app_state=state,
             regions=regions,
         )
-        events = [*self._page.drain_events(self.step), *changes, *self._pending]
+        events = [*self._page.drain_events(self.step), *changes, *contents, *self._pending]
         if previous is not None and previous.app_state != state:
             changed = tuple(
                 sorted(k for k in {*previous.app_state, *state} if previous.app_state.get(k) != state.get(k))

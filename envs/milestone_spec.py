@@ -1,37 +1,48 @@
 """A milestone as a task file writes it: common keys, and the detector's own beside them.
 
 Either `catalogue: NAME` (which brings a default reward) or `detector: KIND` (then `reward` is required); the rest of
-the keys are the detector's. In the model the detector's part is one field, `spec`.
+the keys are the detector's. In the model the detector's part is one field, `spec`. In Python the detector may be given
+whole, or be any function of a moment:
+
+    MilestoneSpec(id="opened", detector=detectors.url_loaded(path="/reports/{report}"), reward=0.25)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Annotated, Any, NoReturn, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    SerializeAsAny,
-    SerializerFunctionWrapHandler,
     StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
     model_serializer,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema
 
 from ..rewards.catalogue import CATALOGUE
+from ..rewards.combinators import refuse_alone
 from ..rewards.detectors import DETECTORS, DetectorSpec
+from ..rewards.parts import detector_keys, fail, hint, spec_of
+from ..rewards.sequences import Within
+from ..rewards.spec import Spec
 from ..rewards.templates import fill
 from ..rewards.types import Milestone
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
 _COMMON = ("id", "description", "catalogue", "reward", "after", "forbidden", "ends_episode", "expires_after")
+
+
+def _given(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    return value if isinstance(value, Spec) else validate(value)
 
 
 class MilestoneSpec(BaseModel):
@@ -60,7 +71,7 @@ class MilestoneSpec(BaseModel):
     forbidden: bool = False
     ends_episode: bool = False
     expires_after: int | None = Field(default=None, ge=1, le=500)
-    spec: SerializeAsAny[DetectorSpec]
+    spec: Annotated[DetectorSpec, WrapValidator(_given)]
 
     @model_validator(mode="before")
     @classmethod
@@ -74,32 +85,33 @@ class MilestoneSpec(BaseModel):
         if (name := keys.get("catalogue")) is not None:
             entry = CATALOGUE.get(name) if isinstance(name, str) else None
             if entry is None:
-                _fail(f"{name!r} is not in the catalogue; {_hint(str(name), list(CATALOGUE))}", "catalogue")
+                fail(f"{name!r} is not in the catalogue; {hint(str(name), list(CATALOGUE))}", "catalogue")
             keys.setdefault("reward", entry.reward)
             keys.setdefault("description", entry.description)
             if kind is not None and kind not in entry.kinds:
-                _fail(
+                fail(
                     f"expected {name!r} to use one of the detectors {', '.join(entry.kinds)}, got {kind!r}; change it",
                     "detector",
                 )
             kind = entry.kinds[0] if kind is None else kind
         if kind is None:
-            _fail("expected `catalogue: NAME` or `detector: KIND` in every milestone, got neither; add one", "id")
-        if kind not in DETECTORS:
-            _fail(f"{kind!r} is no detector; {_hint(str(kind), list(DETECTORS))}", "detector")
-        if "reward" not in keys:
-            _fail(
-                f"expected `reward: NUMBER` beside `detector: {kind}`, got none; add it or use a catalogue milestone",
-                "detector",
-            )
-        fields = [field for field in DETECTORS[kind].model_fields if field != "kind"]
-        known = [*_COMMON, "detector", *fields]
-        for key in keys:
-            if key not in known:
-                _fail(f"unknown key {key!r} for {name or kind!r}; {_hint(str(key), known)}", str(key))
+            fail("expected `catalogue: NAME` or `detector: KIND` in every milestone, got neither; add one", "id")
+        given_whole = callable(kind)
+        if "reward" not in keys and (given_whole or kind in DETECTORS):
+            shown = "a detector" if given_whole else f"`detector: {kind}`"
+            fail(f"expected `reward: NUMBER` beside {shown}, got none; add it or use a catalogue milestone", "detector")
+        if given_whole:
+            return {**keys, "spec": spec_of(kind)}
+        common = {key: keys.pop(key) for key in _COMMON if key in keys}
         presets = entry.presets if entry is not None and kind == entry.kinds[0] else {}
-        spec = {**presets, **{key: keys.pop(key) for key in fields if key in keys}}
-        return {**keys, "spec": {"kind": kind, **spec}}
+        fields = detector_keys(kind, keys, common=_COMMON, called=name or "")
+        return {**common, "spec": {"kind": kind, **presets, **fields}}
+
+    @field_validator("spec")
+    @classmethod
+    def _is_an_achievement(cls, spec: Spec) -> Spec:
+        refuse_alone(spec)
+        return spec
 
     @model_validator(mode="after")
     def _trap_does_not_pay(self) -> Self:
@@ -109,24 +121,31 @@ class MilestoneSpec(BaseModel):
             )
         return self
 
-    @model_serializer(mode="wrap")
-    def _as_written(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data = serialise(self)
-        spec = data.pop("spec")
-        data["detector"] = spec.pop("kind")
-        return {**data, **{key: value for key, value in spec.items() if value is not None}}
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        fields = {name: getattr(self, name) for name in _COMMON if name != "detector"}
+        return {**fields, **self.spec.as_written()}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Describe milestones as they are written: one alternative per catalogue name and per detector."""
         own = handler.resolve_ref_schema(handler(core_schema))
         common = {key: value for key, value in own["properties"].items() if key in _COMMON and key != "catalogue"}
-        alternatives = [_alternative(common, kind, catalogue=None, title=f"detector: {kind}") for kind in DETECTORS] + [
-            _alternative(common, kind, catalogue=name, title=f"catalogue: {name}") | {"description": entry.description}
+        written = [handler.resolve_ref_schema(choice) for choice in own["properties"]["spec"]["oneOf"]]
+        by_kind = {schema["properties"]["detector"]["const"]: schema for schema in written}
+        alternatives = [
+            _alternative(common, by_kind[kind], catalogue=None, title=f"detector: {kind}") for kind in DETECTORS
+        ] + [
+            _alternative(common, by_kind[kind], catalogue=name, title=f"catalogue: {name}")
+            | {"description": entry.description}
             for name, entry in CATALOGUE.items()
             for kind in entry.kinds
         ]
         return {"title": "Milestone", "description": own.get("description", ""), "anyOf": alternatives}
+
+    def counted_from(self) -> tuple[str, ...]:
+        """Return the ids of the milestones that the detector, or a part of it, counts steps from."""
+        return tuple(_counted_from(self.spec))
 
     def build(self, parameters: Mapping[str, Any]) -> Milestone:
         """Return the milestone for one episode's parameters."""
@@ -142,32 +161,31 @@ class MilestoneSpec(BaseModel):
         )
 
 
-def _alternative(common: Mapping[str, Any], kind: str, *, catalogue: str | None, title: str) -> JsonSchemaValue:
-    detector = DETECTORS[kind].model_json_schema()
-    fields = {key: value for key, value in detector["properties"].items() if key != "kind"}
-    required = ["id", *(name for name in detector.get("required", ()) if name != "kind")]
+def _counted_from(spec: Spec) -> Iterator[str]:
+    if isinstance(spec, Within) and spec.since_milestone is not None:
+        yield spec.since_milestone
+    for part in spec.parts():
+        yield from _counted_from(part)
+
+
+def _alternative(
+    common: Mapping[str, Any], detector: JsonSchemaValue, *, catalogue: str | None, title: str
+) -> JsonSchemaValue:
+    fields = dict(detector["properties"])
+    kind = fields["detector"]["const"]
+    required = ["id", *(name for name in detector["required"] if name != "detector")]
     if catalogue is None:
-        chooser: dict[str, Any] = {"detector": {"const": kind}}
         required += ["detector", "reward"]
     else:
-        chooser = {"catalogue": {"const": catalogue}, "detector": {"const": kind}}
+        fields = {"catalogue": {"const": catalogue}, **fields}
         required += ["catalogue"] if kind == CATALOGUE[catalogue].kinds[0] else ["catalogue", "detector"]
     return {
         "title": title,
         "type": "object",
-        "properties": {**common, **chooser, **fields},
+        "properties": {**common, **fields},
         "required": required,
         "additionalProperties": False,
-    } | ({"$defs": detector["$defs"]} if "$defs" in detector else {})
-
-
-def _hint(given: str, known: list[str]) -> str:
-    close = get_close_matches(given, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"expected one of: {', '.join(known)}"
-
-
-def _fail(message: str, *where: str) -> NoReturn:
-    raise PydanticCustomError("milestone_key", "{message}", {"message": message, "where": where})
+    }
 
 
 __all__ = ["Identifier", "MilestoneSpec"]

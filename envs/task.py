@@ -135,6 +135,8 @@ class Task(BaseModel):
                 _fail(f"expected each milestone id once, got {milestone.id!r} again; rename it", "milestones", i, "id")
             for other in milestone.after:
                 _known(other, ids, "a milestone", "milestones", i, "after")
+            for other in milestone.counted_from():
+                _known(other, list(milestone.after), "a milestone that stands in `after`", "milestones", i)
         try:
             dag_order([(milestone.id, milestone.after) for milestone in self.milestones])
         except TaskError as error:
@@ -167,7 +169,7 @@ class Task(BaseModel):
         found: list[tuple[tuple[str | int, ...], str]] = [(("goal",), self.goal), (("start",), self.start)]
         found += [(("files", path), template) for path, text in self.files.items() for template in (path, text)]
         for i, milestone in enumerate(self.milestones):
-            found += [(("milestones", i, field), text) for field, text in milestone.spec.templates()]
+            found += [(("milestones", i, *place), text) for place, text in milestone.spec.templates()]
             found.append((("milestones", i, "description"), milestone.description))
         found += [(("reward", *where), text) for where, text in self.reward.templates()]
         found += [(("oracle", i), action) for i, action in enumerate(self.oracle)]
@@ -333,7 +335,7 @@ def read_task(document: Document) -> tuple[Task | None, tuple[SchemaProblem, ...
         location: tuple[str | int, ...] = (*problem["loc"], *problem.get("ctx", {}).get("where", ()))
         if location[:1] == ("reward",) and problem["loc"]:  # next stands the mode, which is no key of the file
             location = ("reward", *location[2:])
-        found.append(SchemaProblem(line=document.line_of(location), message=_explain(problem, location)))
+        found.append(SchemaProblem(line=document.line_of(location), message=_explain(problem, location, document)))
     return None, tuple(found)
 
 
@@ -346,9 +348,9 @@ def _parse(document: Document) -> Task:
     raise TaskError(f"{document.path}:{first.line}: {first.message}{more}")
 
 
-def _explain(problem: Any, location: tuple[str | int, ...]) -> str:
+def _explain(problem: Any, location: tuple[str | int, ...], document: Document) -> str:
     """Say what a validation problem is, in one sentence with its cure."""
-    where = ".".join(str(part) for part in location if part != "spec") or "the task"
+    where = ".".join(map(str, document.place_of(location))) or "the task"
     context = problem.get("ctx", {})
     match problem["type"]:
         case "extra_forbidden":
@@ -356,6 +358,8 @@ def _explain(problem: Any, location: tuple[str | int, ...]) -> str:
             return f"unknown key {location[-1]!r} in {where}; {_hint(str(location[-1]), known)}"
         case "missing":
             return f"{where} is missing; add it"
+        case "milestone_key" if len(within := document.place_of(problem["loc"])) > 2:  # a part of a detector
+            return f"{'.'.join(map(str, within))}: {problem['msg']}"
         case "milestone_key" | "task_fit":
             return str(problem["msg"])
         case "value_error":

@@ -42,11 +42,19 @@ class Document:
 
         Steps of the location that are not keys of the file (names of alternatives) are passed over.
         """
+        return self.lines[self._innermost(location)]
+
+    def place_of(self, location: Sequence[str | int]) -> tuple[str | int, ...]:
+        """Return the location without those of its steps that are not in the file; the last one is kept."""
+        here = self._innermost(location)
+        return here if not location or (here and here[-1] == location[-1]) else (*here, location[-1])
+
+    def _innermost(self, location: Sequence[str | int]) -> tuple[str | int, ...]:
         here: tuple[str | int, ...] = ()
         for part in location:
             if (*here, part) in self.lines:
                 here = (*here, part)
-        return self.lines[here]
+        return here
 
 
 class _Reader:

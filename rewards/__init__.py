@@ -6,6 +6,7 @@ from .catalogue import CATALOGUE, CatalogueEntry
 from .components import PRESETS, Components, ComponentWeights
 from .detectors import DETECTORS, DetectorSpec
 from .ledger import Ledger, LedgerWriter, read_ledger, rescore
+from .memory import detections
 from .scorer import RewardScheme, Scorer
 from .shaping import Shaping, Truncation
 from .tracker import Tracker
@@ -49,6 +50,7 @@ __all__ = [
     "TierScore",
     "Tracker",
     "Truncation",
+    "detections",
     "read_ledger",
     "rescore",
 ]

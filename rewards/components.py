@@ -31,7 +31,15 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urldefrag
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from ..sandbox.errors import WeightOrderWarning
 from ..sandbox.events import Download, FileChange, Navigation
@@ -95,6 +103,14 @@ def _preset(given: Any) -> Any:
     return dict(PRESETS[given])
 
 
+def _without_kind(spec: type[Spec]) -> WithJsonSchema:
+    """Describe a detector where its kind is a matter of course and not written."""
+    schema = spec.model_json_schema()
+    schema["properties"].pop("detector")
+    schema["required"].remove("detector")
+    return WithJsonSchema(schema)
+
+
 class Components(BaseModel):
     """What the components of a task look for. Texts may hold `{parameter}`; `filled` fills them for one episode.
 
@@ -113,9 +129,9 @@ class Components(BaseModel):
         ComponentWeights, BeforeValidator(_preset, json_schema_input_type=ComponentWeights | Literal["reference"])
     ]
     pages: tuple[Glob, ...] = ("**",)
-    clicks: tuple[Clicked, ...] = ()
+    clicks: tuple[Annotated[Clicked, _without_kind(Clicked)], ...] = ()
     fields: dict[str, str] = Field(default_factory=dict)
-    files: tuple[FileCreated, ...] = (FileCreated(path="**"),)
+    files: tuple[Annotated[FileCreated, _without_kind(FileCreated)], ...] = (FileCreated(path="**"),)
 
     @property
     def max_reward(self) -> float:
@@ -131,7 +147,7 @@ class Components(BaseModel):
         found += [(("fields", name), value) for name, value in self.fields.items()]
         specs: dict[str, tuple[Spec, ...]] = {"clicks": self.clicks, "files": self.files}
         for key, each in specs.items():
-            found += [((key, i, name), text) for i, spec in enumerate(each) for name, text in spec.templates()]
+            found += [((key, i, *place), text) for i, spec in enumerate(each) for place, text in spec.templates()]
         return tuple(found)
 
     def filled(self, parameters: Mapping[str, Any]) -> Components:

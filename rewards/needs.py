@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from .types import Milestone
+if TYPE_CHECKING:
+    from .types import Milestone
 
 Region = tuple[int, int, int, int]
 """Left, top, width, height in CSS pixels of the viewport."""

@@ -29,6 +29,7 @@ from .types import (
 def milestone_to_json(milestone: Milestone) -> dict[str, Any]:
     """Return a milestone as JSON-ready data; `detector` is None where it is code, not data."""
     detector = milestone.detector
+    spec = detector.spec if isinstance(detector, BoundDetector) and detector.spec.is_data() else None
     return {
         "id": milestone.id,
         "description": milestone.description,
@@ -38,7 +39,7 @@ def milestone_to_json(milestone: Milestone) -> dict[str, Any]:
         "ends_episode": milestone.ends_episode,
         "source": milestone.source,
         "expires_after": milestone.expires_after,
-        "detector": detector.spec.model_dump(mode="json") if isinstance(detector, BoundDetector) else None,
+        "detector": None if spec is None else spec.model_dump(mode="json"),
     }
 
 

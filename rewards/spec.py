@@ -7,6 +7,8 @@ episode and returns a pure function of a `Moment`. Two families:
 * **State** detectors (`StateSpec`) fire when their condition holds now and did not hold at the end of the step before.
   Nothing that is merely still true is paid for, and step 0 (the reset) pays nothing. `held_at_reset` tells the tracker
   that a condition was there before the agent did anything.
+
+Detectors made of others (`parts`), and others that look at more than two steps, keep a `Trace`.
 """
 
 from __future__ import annotations
@@ -16,15 +18,19 @@ from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, get_args
+from functools import cache
+from typing import Annotated, Any, Self, get_args
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from ..sandbox.errors import RewardError
 from .needs import Needs
 from .templates import Style, fill, fill_value, jmespath_literal, placeholders
+from .trace import Trace, remembered
 from .types import Evidence, Moment
 
 _SENTINEL = "\x00placeholder\x00"
@@ -119,10 +125,58 @@ def before(moment: Moment) -> Moment | None:
     return replace(moment, step=moment.step - 1, events=(), history=history, snapshot=moment.previous, previous=None)
 
 
-class Spec(BaseModel):
-    """Base of every detector's description; see the module."""
+class Templated(BaseModel):
+    """Base of what is described by fields whose texts may hold parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def filled(self, parameters: Mapping[str, Any]) -> Self:
+        """Return a copy with every template filled, each in the style of its field.
+
+        Raises:
+            TaskError: a template names an unknown parameter.
+        """
+        values: dict[str, Any] = {}
+        for name, style in _styles(type(self)).items():
+            value = getattr(self, name)
+            if isinstance(value, str) and style is not Style.PLAIN:
+                values[name] = fill(value, parameters, style)
+            elif name == "equals":
+                values[name] = fill_value(value, parameters)
+            else:
+                values[name] = _fill_plain(value, parameters)
+        return type(self).model_construct(**values)
+
+    def templates(self) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+        """Return every text that may hold parameters, with the field that it is in; for parts, the way to it."""
+        return tuple(
+            (place, text)
+            for name in type(self).model_fields
+            if name != "kind"
+            for place, text in _texts(getattr(self, name), (name,))
+        )
+
+    def as_written(self) -> dict[str, Any]:
+        """Return it as a task file writes it: each field that is not None."""
+        names = type(self).model_fields
+        made = {name: _as_written(value) for name in names if _is_made_of(value := getattr(self, name))}
+        fields = self.model_dump(mode="json", exclude=set(made)) | made
+        return {name: fields[name] for name in names if fields[name] is not None}
+
+
+class Spec(Templated):
+    """Base of every detector's description; see the module."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe it as task files write it: the kind stands under `detector`."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        if "properties" in schema:
+            kind = {"const": cls.model_fields["kind"].default}
+            fields = {name: value for name, value in schema["properties"].items() if name != "kind"}
+            schema["properties"] = {"detector": kind, **fields}
+            schema["required"] = ["detector", *schema.get("required", ())]
+        return schema
 
     @abstractmethod
     def detect(self, moment: Moment) -> Evidence | None:
@@ -136,32 +190,53 @@ class Spec(BaseModel):
         """Return what must be recorded for it beyond events and the usual snapshot; called on filled specs."""
         return Needs()
 
-    def filled(self, parameters: Mapping[str, Any]) -> Spec:
-        """Return a copy with every template filled, each in the style of its field.
+    def parts(self) -> tuple[Spec, ...]:
+        """Return the detectors that it is made of; none for most."""
+        return ()
+
+    def lasts(self) -> bool:
+        """Tell whether it is about what is so now, rather than about what has happened."""
+        return False
+
+    def is_data(self) -> bool:
+        """Tell whether it can be written down; a function of Python cannot."""
+        return all(part.is_data() for part in self.parts())
+
+    def remembers(self) -> bool:
+        """Tell whether it must see every step of an episode."""
+        return False
+
+    def trace(self, moment: Moment) -> Trace:
+        """Return its trace at this moment: called on filled specs, at every step, as a part of another detector.
+
+        An event holds once it has happened. A state holds if its detector fired, or the reset had it, and it was so at
+        the end of every step since then.
+        """
+        past = remembered(moment)
+        if moment.step == 0:
+            return past.after(0, None, stands=self.held_at_reset(moment))
+        fired = self.detect(moment)
+        return past.after(moment.step, fired, stands=fired is not None or (past.since is not None and self._on(moment)))
+
+    def _on(self, moment: Moment) -> bool:
+        """Tell whether what held a step ago holds now."""
+        return True
+
+    def as_written(self) -> dict[str, Any]:
+        """Return it as a task file writes it: `detector`, and each field that is not None."""
+        fields = super().as_written()
+        return {"detector": fields.pop("kind"), **fields}
+
+    def __call__(self, moment: Moment) -> Evidence | None:
+        """Return evidence if the moment shows the event, its templates filled with the moment's parameters."""
+        return self.build(moment.parameters)(moment)
+
+    def build(self, parameters: Mapping[str, Any]) -> BoundDetector:
+        """Return the detector for one episode's parameters.
 
         Raises:
             TaskError: a template names an unknown parameter.
         """
-        values: dict[str, Any] = {}
-        for name, info in type(self).model_fields.items():
-            style = _style((*info.metadata, info.annotation))
-            value = getattr(self, name)
-            if isinstance(value, str) and style is not Style.PLAIN:
-                values[name] = fill(value, parameters, style)
-            elif name == "equals":
-                values[name] = fill_value(value, parameters)
-            else:
-                values[name] = _fill_plain(value, parameters)
-        return type(self).model_construct(**values)
-
-    def templates(self) -> tuple[tuple[str, str], ...]:
-        """Return every text of the detector that may hold parameters, with its field's name."""
-        return tuple(
-            (name, text) for name in type(self).model_fields if name != "kind" for text in _strings(getattr(self, name))
-        )
-
-    def build(self, parameters: Mapping[str, Any]) -> BoundDetector:
-        """Return the detector for one episode's parameters."""
         return BoundDetector(spec=self.filled(parameters))
 
     @classmethod
@@ -189,6 +264,13 @@ class StateSpec(Spec):
         """Tell whether the condition holds at the reset."""
         return self.holds(moment) is not None
 
+    def lasts(self) -> bool:
+        """Tell True: it is about what is so now."""
+        return True
+
+    def _on(self, moment: Moment) -> bool:
+        return self.holds(moment) is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundDetector:
@@ -208,6 +290,19 @@ class BoundDetector:
         """Return what must be recorded for it."""
         return self.spec.needs()
 
+    def remembers(self) -> bool:
+        """Tell whether it must see every step of an episode."""
+        return self.spec.remembers()
+
+    def trace(self, moment: Moment) -> Trace:
+        """Return what it remembers after this moment."""
+        return self.spec.trace(moment)
+
+
+@cache
+def _styles(spec: type[Templated]) -> dict[str, Style]:
+    return {name: _style((*info.metadata, info.annotation)) for name, info in spec.model_fields.items()}
+
 
 def _style(annotations: Sequence[Any]) -> Style:
     """Return the style that a field's annotations name, also inside `X | None`; plain if none does."""
@@ -222,6 +317,8 @@ def _style(annotations: Sequence[Any]) -> Style:
 
 
 def _fill_plain(value: Any, parameters: Mapping[str, Any]) -> Any:
+    if isinstance(value, Templated):
+        return value.filled(parameters)
     if isinstance(value, str):
         return fill(value, parameters)
     if isinstance(value, Mapping):
@@ -231,11 +328,21 @@ def _fill_plain(value: Any, parameters: Mapping[str, Any]) -> Any:
     return value
 
 
-def _strings(value: Any) -> list[str]:
+def _is_made_of(value: Any) -> bool:
+    return isinstance(value, Templated) or (isinstance(value, tuple) and any(map(_is_made_of, value)))
+
+
+def _as_written(value: Any) -> Any:
+    return value.as_written() if isinstance(value, Templated) else [_as_written(item) for item in value]
+
+
+def _texts(value: Any, place: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:
     if isinstance(value, str):
-        return [value]
+        return [(place, value)]
+    if isinstance(value, Templated):
+        return [((*place, *inner), text) for inner, text in value.templates()]
     if isinstance(value, Mapping):
-        return [text for item in value.values() for text in _strings(item)]
+        return [found for key, item in value.items() for found in _texts(item, (*place, key))]
     if isinstance(value, Sequence):
-        return [text for item in value for text in _strings(item)]
+        return [found for i, item in enumerate(value) for found in _texts(item, (*place, i))]
     return []

@@ -15,6 +15,7 @@ The rules, each tested:
 6. A milestone with `expires_after: n` can be reached until n steps after it became reachable: after the reset, or, with
    prerequisites, after the step at which the last of them was reached. Then it is gone for the episode, and with it
    whatever comes after it.
+7. A detector that remembers (`trace`) is shown every step, before its prerequisites too, or it would miss some.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Protocol, runtime_checkable
 from ..sandbox.errors import RewardError, TaskError
 from .evidence_place import located
 from .looks import Looks
+from .memory import Memory, keeps_trace
 from .types import Milestone, MilestoneResult, Moment, Source, StepReward, TierScore
 
 
@@ -98,6 +100,7 @@ class Tracker:
         self._bit = {milestone.id: 1 << i for i, milestone in enumerate(self.milestones)}
         self._gains = {m.id: m.reward for m in self.milestones if m.reward > 0 and not m.forbidden}
         self._reached: dict[str, int] = {}  # id -> the step at which it was reached
+        self._memory = Memory()
         self._barred: frozenset[str] | None = None
         self._last_step: int | None = None
         self._looks = Looks()
@@ -173,16 +176,20 @@ class Tracker:
                 for m in self.milestones
                 if not m.after and isinstance(m.detector, _KnowsReset) and m.detector.held_at_reset(moment)
             )
+            for milestone in self.milestones:
+                if milestone.source is Source.RULE and keeps_trace(milestone.detector):
+                    self._memory.judge(milestone.id, milestone.detector, moment)
             return StepReward(total=0.0, tiers=(TierScore(tier=Source.RULE, raw=0.0, confidence=1.0),))
         fired: dict[str, MilestoneResult] = {}
         for milestone in self._in_order:
             if milestone.id in self._reached or milestone.id in self.barred or milestone.source is not Source.RULE:
                 continue
             deadline = self._deadline(milestone)
-            if not self._reached.keys() >= set(milestone.after) or (deadline is not None and moment.step > deadline):
+            is_open = self._reached.keys() >= set(milestone.after) and (deadline is None or moment.step <= deadline)
+            if not is_open and not keeps_trace(milestone.detector):
                 continue
-            evidence = milestone.detector(moment)
-            if evidence is not None:
+            evidence = self._memory.judge(milestone.id, milestone.detector, moment, self._reached)
+            if is_open and evidence is not None:
                 self._reached[milestone.id] = moment.step
                 evidence = located(evidence, moment)
                 fired[milestone.id] = MilestoneResult(id=milestone.id, reward=milestone.reward, evidence=evidence)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..sandbox.events import Event
 from ..sandbox.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from .trace import Trace
 
 
 class Source(StrEnum):
@@ -50,6 +53,8 @@ class Moment:
         reset: the computer at the reset; None at the reset itself. The tracker fills this and the next in.
         behind: what was seen last of the pages that modal dialogs cover in `previous`, the outermost first; see
             `looks`.
+        past: what the detector that is asked remembers of the steps before (see `trace`); None at the reset.
+        reached: the milestones reached so far and their steps, as far as the one that is judged may depend on them.
     """
 
     step: int
@@ -60,6 +65,8 @@ class Moment:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     reset: Snapshot | None = None
     behind: tuple[Snapshot, ...] = ()
+    past: Trace | None = None
+    reached: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,13 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class _Description(Protocol):
+    """A detector's description, whose templates are not filled yet."""
+
+    def build(self, parameters: Mapping[str, Any]) -> Detector: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Milestone:
     """A named, verifiable state transition with a reward.
@@ -86,7 +100,8 @@ class Milestone:
     Attributes:
         id: unique in its task.
         description: one line for people.
-        detector: what recognises it.
+        detector: what recognises it: any function of a moment, or one of `milepost.rewards.detectors`, such as
+            `detectors.url_loaded(path="/reports")`.
         reward: what it pays, once per episode; negative for a trap.
         after: ids that must have been reached before (at this step or earlier).
         forbidden: reaching it is a fault; it does not count towards progress.
@@ -105,6 +120,10 @@ class Milestone:
     ends_episode: bool = False
     source: Source = Source.RULE
     expires_after: int | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.detector, _Description):
+            object.__setattr__(self, "detector", self.detector.build({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,6 +215,42 @@ _NAME = ("role", "name", "name_contains", "name_pattern")
 _TEXT = ("text", "text_contains", "text_pattern")
 _SUBMIT = ("submit_name", "submit_name_contains", "submit_name_pattern")
 
+
+def _all(spec: Any) -> str:
+    return f"all of this is so: {'; '.join(map(describe, spec.of))}"
+
+
+def _any(spec: Any) -> str:
+    return ", or ".join(map(describe, spec.of))
+
+
+def _not(spec: Any) -> str:
+    return f"it {'is not now so' if spec.now else 'has not happened'} that {describe(spec.of)}"
+
+
+def _then(spec: Any) -> str:
+    return "first " + ", then ".join(map(describe, spec.steps))
+
+
+def _count(spec: Any) -> str:
+    if spec.distinct is not None:
+        return f"{describe(spec.of)}, with {spec.times} different values of {spec.distinct} at least"
+    return f"{describe(spec.of)}, at {spec.times} different steps at least"
+
+
+def _within(spec: Any) -> str:
+    start = "the start"
+    if spec.since is not None:
+        start = describe(spec.since)
+    elif spec.since_milestone is not None:
+        start = f"{spec.since_milestone} is reached"
+    return f"{describe(spec.of)}, at most {spec.steps} step{'s' * (spec.steps != 1)} after {start}"
+
+
+def _at_end(spec: Any) -> str:
+    return f"the agent says that it is done while this is so: {describe(spec.of)}"
+
+
 _WORDINGS: dict[str, tuple[tuple[str, ...], _Words]] = {
     "url_loaded": (("path", "query", "same_document"), _url_loaded),
     "element_present": ((*_NAME, *_TEXT, "states"), _element_present),
@@ -233,6 +269,13 @@ _WORDINGS: dict[str, tuple[tuple[str, ...], _Words]] = {
     "answer": (("text", "number", "tolerance", "answer_from", "ignore_case"), _answer),
     "server_state": (("query", "equals"), _server_state),
     "toggle_changed": ((*_NAME, "checked"), _toggle_changed),
+    "all": (("of",), _all),
+    "any": (("of",), _any),
+    "not": (("of", "now"), _not),
+    "then": (("steps",), _then),
+    "count": (("of", "times", "distinct"), _count),
+    "within": (("of", "steps", "since", "since_milestone"), _within),
+    "at_end": (("of",), _at_end),
 }
 """Per kind: the fields that its wording speaks of, and the wording."""
 

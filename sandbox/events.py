@@ -155,7 +155,7 @@ class Download(Event):
 class FileChange(Event):
     """A file of the workspace changed, read at the end of the step.
 
-    `path` is relative, POSIX; `sha256` is None if it is gone.
+    `path` is relative, POSIX; `sha256` is None if it is gone; `previous_path` is where a moved one was before.
     """
 
     kind: ClassVar[str] = "file"
@@ -164,6 +164,36 @@ class FileChange(Event):
     is_directory: bool
     size_bytes: int | None
     sha256: str | None
+    previous_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileContent(Event):
+    """What a file held that a detector wants to look into; recorded once for each content, when it is first seen.
+
+    Attributes:
+        path: where it was first seen.
+        sha256: hex digest of the content, as `FileInfo` has it.
+        size_bytes: its length.
+        data: the content: as text if it is UTF-8, else in base64; None if there was too much of it.
+        is_base64: which of the two.
+    """
+
+    kind: ClassVar[str] = "file_content"
+    path: str
+    sha256: str
+    size_bytes: int
+    data: str | None
+    is_base64: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRead(Event):
+    """The agent read a file by `read_file`; `text` is what it was shown of it."""
+
+    kind: ClassVar[str] = "file_read"
+    path: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +228,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
     cls.kind: cls
     for cls in (
         Navigation, Load, Dialog, Click, Input, Submit, Focus, Title, ElementDelta, Request, Download, FileChange,
-        Process, AppState, Answer,
+        FileContent, FileRead, Process, AppState, Answer,
     )
 }  # fmt: skip
 

@@ -79,6 +79,7 @@ def changes_between(
                 is_directory=(entry or before[path]).sha256 is None,
                 size_bytes=entry.size_bytes if entry is not None and is_file else None,
                 sha256=entry.sha256 if entry is not None else None,
+                previous_path=sources[path] if kind == "moved" else None,
             )
         )
     return events

@@ -10,6 +10,7 @@ from typing import Any
 
 from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.rewards.looks import Looks
+from milepost.rewards.memory import detections
 from milepost.rewards.types import Evidence, Moment
 from milepost.sandbox import events as ev
 from milepost.sandbox.snapshot import Element, FileInfo, Snapshot, TabInfo
@@ -156,7 +157,7 @@ def moments(*steps: Step, parameters=None) -> list[Moment]:
 def fires(spec: dict[str, Any], *steps: Step, parameters=None) -> list[int]:
     """Return the steps at which a detector, written as a task would write it, answers with evidence."""
     detector = DETECTOR_ADAPTER.validate_python(spec).build(parameters or {})
-    answers: list[Evidence | None] = [detector(moment) for moment in moments(*steps)]
+    answers: list[Evidence | None] = detections(detector, moments(*steps, parameters=parameters))
     for answer in answers:
         assert answer is None or answer.summary
     return [step for step, answer in enumerate(answers) if answer is not None]

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from milepost.rewards.detectors import DETECTOR_ADAPTER, DETECTORS
 from milepost.rewards.form_detectors import Clicked
-from milepost.rewards.page_detectors import UrlLoaded
+from milepost.rewards.page_detectors import ElementPresent, UrlLoaded
 from milepost.rewards.spec import Spec, Text
 from milepost.rewards.types import Evidence, Moment
 from milepost.rewards.wording import describe, every_spec, listed
@@ -15,6 +15,10 @@ from milepost.rewards.wording import describe, every_spec, listed
 
 def words(**spec: Any) -> str:
     return describe(DETECTOR_ADAPTER.validate_python(spec))
+
+
+ALERT = {"detector": "element_present", "role": "alert"}
+OPEN = {"detector": "url_loaded", "path": "/a"}
 
 
 @pytest.mark.parametrize(
@@ -78,6 +82,26 @@ def words(**spec: Any) -> str:
             {"kind": "toggle_changed", "name": "Wi-Fi", "checked": False},
             'the agent switches the checkbox or switch "Wi-Fi" off',
         ),
+        (
+            {"kind": "all", "of": [ALERT, {"detector": "not", "of": OPEN}]},
+            "all of this is so: an alert appears; it has not happened that the page /a loads",
+        ),
+        ({"kind": "any", "of": [ALERT, OPEN]}, "an alert appears, or the page /a loads"),
+        ({"kind": "then", "steps": [OPEN, ALERT]}, "first the page /a loads, then an alert appears"),
+        ({"kind": "count", "of": ALERT, "times": 3}, "an alert appears, at 3 different steps at least"),
+        (
+            {"kind": "count", "of": OPEN, "times": 2, "distinct": "url"},
+            "the page /a loads, with 2 different values of url at least",
+        ),
+        (
+            {"kind": "within", "of": ALERT, "steps": 1, "since_milestone": "sent"},
+            "an alert appears, at most 1 step after sent is reached",
+        ),
+        (
+            {"kind": "within", "of": ALERT, "steps": 2, "since": OPEN},
+            "an alert appears, at most 2 steps after the page /a loads",
+        ),
+        ({"kind": "at_end", "of": ALERT}, "the agent says that it is done while this is so: an alert appears"),
     ],
 )
 def test_wordings_read_as_sentences(spec, expected):
@@ -96,6 +120,8 @@ def test_every_text_of_every_kind_is_said(kind):
     cls = DETECTORS[kind]
     texts = [name for name, info in cls.model_fields.items() if name != "kind" and takes_text(info.annotation)]
     required: dict[str, Any] = {name: f"<{name}>" for name in texts if cls.model_fields[name].is_required()}
+    if "of" in cls.model_fields:
+        required |= {"of": ElementPresent(role="alert"), "times": 2, "steps": 2}
     for name in texts:
         spec = cls.model_construct(**{**required, name: f"<{name}>"})
         assert f"<{name}>" in describe(spec), name
