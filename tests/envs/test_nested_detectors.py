@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,12 +88,13 @@ def test_editors_are_told_what_may_stand_there(task):
     check = jsonschema.Draft202012Validator(Task.model_json_schema())
     written = task.model_dump(mode="json", exclude_none=True)
     check.validate(written)
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"steps": [{"detector": "clicked", "nam": "x"}]},
         {"steps": [{"detector": "clickd", "name": "x"}]},
         {"steps": [{"kind": "clicked", "name": "x"}]},
         {"steps": []},
-    ):
+    ]
+    for change in changes:
         wrong = json.loads(json.dumps(written))
         wrong["milestones"][1].update(change)
         assert not check.is_valid(wrong), change
