@@ -4,12 +4,12 @@ Either `catalogue: NAME` (which brings a default reward) or `detector: KIND` (th
 the keys are the detector's. In the model the detector's part is one field, `spec`. In Python the detector may be given
 whole, or be any function of a moment:
 
-    MilestoneSpec(id="opened", detector=detectors.url_loaded(path="/reports/{report}"), reward=0.25)
+    MilestoneSpec.of("opened", detectors.url_loaded(path="/reports/{report}"), reward=0.25)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -34,7 +34,7 @@ from ..rewards.parts import detector_keys, fail, hint, spec_of
 from ..rewards.sequences import Within
 from ..rewards.spec import Spec
 from ..rewards.templates import fill
-from ..rewards.types import Milestone
+from ..rewards.types import Detector, Milestone
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
@@ -72,6 +72,44 @@ class MilestoneSpec(BaseModel):
     ends_episode: bool = False
     expires_after: int | None = Field(default=None, ge=1, le=500)
     spec: Annotated[DetectorSpec, WrapValidator(_given)]
+
+    @classmethod
+    def of(
+        cls,
+        id: str,
+        detector: Detector,
+        reward: float,
+        *,
+        description: str = "",
+        after: Sequence[str] = (),
+        forbidden: bool = False,
+        ends_episode: bool = False,
+    ) -> Self:
+        """Return a milestone written in Python.
+
+        Args:
+            id: unique in the task.
+            detector: one of `milepost.rewards.detectors`, whose texts may hold parameters, or any function of a moment.
+            reward: what it pays.
+            description: one line for people, a template.
+            after: ids that must have been reached before it.
+            forbidden: reaching it is a fault.
+            ends_episode: reaching it terminates the episode.
+
+        Raises:
+            ValidationError: a value is out of range, or the detector would pay for doing nothing.
+        """
+        return cls.model_validate(
+            {
+                "id": id,
+                "detector": detector,
+                "reward": reward,
+                "description": description,
+                "after": tuple(after),
+                "forbidden": forbidden,
+                "ends_episode": ends_episode,
+            }
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -123,8 +161,8 @@ class MilestoneSpec(BaseModel):
 
     @model_serializer
     def _as_written(self) -> dict[str, Any]:
-        fields = {name: getattr(self, name) for name in _COMMON if name != "detector"}
-        return {**fields, **self.spec.as_written()}
+        common = {name: value for name in _COMMON if (value := getattr(self, name)) is not None}
+        return {**common, **self.spec.as_written()}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

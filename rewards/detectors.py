@@ -108,6 +108,14 @@ query_filled = QueryFilled
 results_rendered = ResultsRendered
 server_state = ServerState
 submit_dialog = SubmitDialog
+dialog_closed = DialogClosed
+element_changed = ElementChanged
+element_gone = ElementGone
+focused = Focused
+process_ran = ProcessRan
+region_changed = RegionChanged
+request_sent = RequestSent
+tab_opened = TabOpened
 title_matches = TitleMatches
 toggle_changed = ToggleChanged
 transfer_source = TransferSource
@@ -166,7 +174,10 @@ __all__ = [
     "clicked",
     "count",
     "data_transferred",
+    "dialog_closed",
     "directory_updated",
+    "element_changed",
+    "element_gone",
     "element_present",
     "entry_opened",
     "field_filled",
@@ -174,11 +185,16 @@ __all__ = [
     "file_changed",
     "file_created",
     "file_matches",
+    "focused",
     "not_",
+    "process_ran",
     "query_filled",
+    "region_changed",
+    "request_sent",
     "results_rendered",
     "server_state",
     "submit_dialog",
+    "tab_opened",
     "then",
     "title_matches",
     "toggle_changed",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import cast
 
+from .looks import Looks
 from .trace import Remembering, Trace
 from .types import Detector, Evidence, Moment
 
@@ -50,8 +51,8 @@ def detections(detector: Detector, moments: Iterable[Moment]) -> list[Evidence |
         detector: any detector.
         moments: the episode's moments in order, the reset first.
     """
-    memory = Memory()
-    return [memory.judge("", detector, moment) for moment in moments]
+    memory, looks = Memory(), Looks()
+    return [memory.judge("", detector, looks.recall(moment)) for moment in moments]
 
 
 __all__ = ["Memory", "detections", "keeps_trace"]

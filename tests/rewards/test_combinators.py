@@ -1,6 +1,7 @@
 """all, any, not, then, count, within, at_end: one by one, their laws, and what is refused."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,19 +19,19 @@ from milepost.sandbox.errors import RewardError, TaskError
 from .scenes import Step, answered, click, downloaded, el, file, fires, js_dialog, moments, page, submit, typed, went
 
 
-def clicked(name: str) -> dict:
+def clicked(name: str) -> dict[str, Any]:
     return {"detector": "clicked", "name": name}
 
 
-def shown(name: str) -> dict:
+def shown(name: str) -> dict[str, Any]:
     return {"detector": "element_present", "name": name}
 
 
-def never(part: dict) -> dict:
+def never(part: dict[str, Any]) -> dict[str, Any]:
     return {"detector": "not", "of": part}
 
 
-def spec(kind: str, **fields) -> dict:
+def spec(kind: str, **fields) -> dict[str, Any]:
     return {"kind": kind, **fields}
 
 
@@ -181,7 +182,7 @@ LAW = settings(max_examples=40, deadline=None)
 LEAVES = st.sampled_from([clicked("a"), clicked("b"), shown("A"), shown("B"), shown("C")])
 
 
-def alone(part: dict, steps: list[Step]) -> list[int]:
+def alone(part: dict[str, Any], steps: list[Step]) -> list[int]:
     """Return the steps at which a part fires by itself; a click of the reset is none of the agent's."""
     return [step for step in fires({"kind": part["detector"], "name": part["name"]}, *steps) if step > 0]
 
@@ -407,7 +408,8 @@ def test_the_work_of_a_step_does_not_grow_with_the_episode():
 
 
 def test_leaving_and_coming_back_is_a_sequence_like_any_other():
-    here, away = ([], page("/a")), ([went("/b")], page("/b", el(1, "heading", "B")))
+    here: Step = ([], page("/a"))
+    away: Step = ([went("/b")], page("/b", el(1, "heading", "B")))
     back = detectors.then(
         detectors.element_present(name="B"), detectors.not_(detectors.element_present(name="B"), now=True)
     )

@@ -1,5 +1,7 @@
 """file_changed, and file_matches by size, format and content, from what was recorded."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -107,7 +109,7 @@ def there(*paths: str, say: str = "x"):
     return page("/", files=[file(path, say) for path in paths])
 
 
-def moved(source: str, path: str) -> dict:
+def moved(source: str, path: str) -> dict[str, Any]:
     return {**changed("moved", path), "previous_path": source}
 
 

@@ -3,7 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.rewards.state_detectors import same_value
 from milepost.sandbox.errors import RewardError
 
@@ -107,6 +109,32 @@ def test_entry_opened_is_not_paid_for_a_page_that_was_open():
         ({"answer_from": "people[?name == {who}].age | [0]"}, "37", False),
         ({"answer_from": "missing"}, "", False),
         ({"answer_from": "missing"}, "None", False),
+        ({"number": 200, "relative_tolerance": 0.05}, "210", True),
+        ({"number": 200, "relative_tolerance": 0.05}, "211", False),
+        ({"number": -200, "relative_tolerance": 0.05}, "-190", True),
+        ({"number": 2, "relative_tolerance": 0.05, "tolerance": 0.5}, "2.5", True),
+        ({"number": 3, "tolerance": 1}, "1e999999999", False),
+        ({"any_of": ["Ada", "{who}"]}, "Ada Byron", True),
+        ({"any_of": ["Ada", "{who}"]}, "Ada, Ada Byron", False),
+        ({"any_of": ["NYC", 7]}, "$7.00", True),
+        ({"any_of": ["NYC"], "ignore_case": True}, "nyc", True),
+        ({"items": ["Ada", "Alan"]}, "Ada, Alan", True),
+        ({"items": ["Ada", "Alan"]}, "Alan; Ada", True),
+        ({"items": ["Ada", "Alan"]}, "- Ada\n- Alan\n", True),
+        ({"items": ["Ada", "Alan", "Eva"]}, "1. Eva\n2. Alan\n3. Ada", True),
+        ({"items": ["Ada", "Alan", "Eva"]}, "Ada, Alan, and Eva", True),
+        ({"items": ["Ada", "Alan", "Eva"]}, "Ada, Alan and Eva", True),
+        ({"items": ["Ada", "Alan"]}, "Ada, Alan, Eva", False),
+        ({"items": ["Ada", "Alan"]}, "Ada, Ada", False),
+        ({"items": ["Ada", "Ada"]}, "Ada, Ada", True),
+        ({"items": ["Ada", "Alan"]}, "Ada", False),
+        ({"items": ["Byron, Ada", "Turing, Alan"]}, "Turing, Alan; Byron, Ada", True),
+        ({"items": ["Ada", "Alan"], "ordered": True}, "Alan, Ada", False),
+        ({"items": ["Ada", "Alan"], "ordered": True}, "Ada | Alan", True),
+        ({"items": [1200, 3]}, "3; 1,200", True),
+        ({"items": [10, 11], "tolerance": 2}, "12, 8", True),  # only one of the two ways to pair them fits
+        ({"answer_from": "people[*].name"}, "Ada Byron", True),
+        ({"answer_from": "people[?age > `99`].name"}, "", False),
     ],
 )
 def test_answer(spec, said, right):
@@ -115,6 +143,24 @@ def test_answer(spec, said, right):
     assert fires({"kind": "answer", **spec}, *steps, parameters={"who": "Ada Byron", "total": "17.50"}) == (
         [1] if right else []
     )
+
+
+@given(st.lists(st.sampled_from(["Ada", "Alan", "Eva", "Kay"]), min_size=1), st.randoms(use_true_random=False))
+def test_a_list_is_right_in_any_order_unless_ordered(names, rng):
+    mixed = list(names)
+    rng.shuffle(mixed)
+    for separator in (", ", "; ", "\n* ", " and "):
+        said = separator.join(mixed)
+        assert fires({"kind": "answer", "items": names}, ([], page()), ([answered(said)], page())) == [1]
+        ordered = fires({"kind": "answer", "items": names, "ordered": True}, ([], page()), ([answered(said)], page()))
+        assert ordered == ([1] if mixed == names else [])
+        more = said + separator + "Zoe"
+        assert fires({"kind": "answer", "items": names}, ([], page()), ([answered(more)], page())) == []
+
+
+def test_one_way_of_being_right_is_given():
+    with pytest.raises(ValidationError, match="exactly one of text, number, any_of, items"):
+        DETECTOR_ADAPTER.validate_python({"kind": "answer", "text": "a", "items": ["a"]})
 
 
 def stored(*names):

@@ -1,5 +1,7 @@
 """data_transferred: read in one place, put in another, and not known before."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -85,7 +87,7 @@ def test_the_state_says_what_counts_and_the_page_must_have_shown_it():
     assert fires(spec, shop(), shop(86.5, shown="Total 86.5"), shop(), shop(86.5), parameters={"id": 7}) == []
 
 
-def read_file(path: str, text: str) -> dict:
+def read_file(path: str, text: str) -> dict[str, Any]:
     return {"cls": ev.FileRead, "origin": "files", "path": path, "text": text}
 
 
