@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.sandbox.snapshot import Snapshot
 
-from .scenes import click, el, fires, focus, js_dialog, loaded, moments, page, submit, tabbed, typed, went
+from .scenes import Step, click, el, fires, focus, js_dialog, loaded, moments, page, submit, tabbed, typed, went
 
 A, B = el(1, "row", "Invoice A open"), el(2, "row", "Invoice B open")
 ITEMS = page("/items", A, B)
@@ -52,9 +52,9 @@ def test_leaving_the_page_or_the_tab_makes_nothing_gone():
     elsewhere = ([DELETE, went("/start"), loaded("/start")], page("/start"))
     assert fires(GONE | {"same_document": False}, RESET, elsewhere, parameters=WHO) == []
     first = ([went("/items")], tabbed(ITEMS, "/items", "/items"))
-    switched = ([], tabbed(NOW_A, "/items", "/items", active=2))
+    switched: Step = ([], tabbed(NOW_A, "/items", "/items", active=2))
     assert fires(GONE | {"same_document": False}, first, switched, parameters=WHO) == []
-    closed = ([], tabbed(NOW_A, "/items"))
+    closed: Step = ([], tabbed(NOW_A, "/items"))
     assert fires(GONE, first, closed, parameters=WHO) == []
 
 
@@ -107,7 +107,7 @@ PAID = page("/items", A, el(2, "row", "Invoice B paid"))
 def test_an_element_changes():
     assert fires(CHANGED, RESET, ([click("button", "Pay B")], PAID), ([], PAID)) == [1]
     assert fires(CHANGED | {"after_input": True}, RESET, ([], PAID)) == []
-    asked = ([], modal())
+    asked: Step = ([], modal())
     assert fires(CHANGED, RESET, asked, ([], PAID)) == [2]
     assert fires(CHANGED, RESET, asked, ([], ITEMS)) == []
 
@@ -182,7 +182,7 @@ def test_what_is_no_dialog_does_not_close():
 
 def test_the_button_that_closed_a_dialog():
     spec = CLOSED | {"button": "OK"}
-    opened = ([], modal(el(51, "text", "Delete B for good")))
+    opened: Step = ([], modal(el(51, "text", "Delete B for good")))
     assert fires(spec, RESET, opened, ([click("button", "OK")], ITEMS)) == [2]
     for other in ([], [click("button", "Cancel")], [click("link", "OK")], [submit("OK")]):
         assert fires(spec, RESET, opened, (other, ITEMS)) == []
@@ -195,7 +195,7 @@ def test_a_dialog_of_the_browser_is_answered():
     assert fires(CLOSED | {"accepted": True}, RESET, yes, no) == [1]
     assert fires(CLOSED | {"accepted": False}, RESET, yes, no) == [2]
     assert fires(CLOSED, ([js_dialog("Delete B?")], ITEMS)) == []  # the reset pays nothing
-    opened = ([], modal(el(51, "text", "Delete B for good")))
+    opened: Step = ([], modal(el(51, "text", "Delete B for good")))
     assert fires(CLOSED | {"accepted": True}, RESET, opened, ([], ITEMS)) == []
 
 

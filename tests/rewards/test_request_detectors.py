@@ -1,6 +1,7 @@
 """request_sent and process_ran."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,13 +10,13 @@ from pydantic import ValidationError
 
 from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.rewards.needs import Needs, needs_of
-from milepost.rewards.types import Evidence, Milestone
+from milepost.rewards.types import Detector, Evidence, Milestone
 from milepost.sandbox.events import MAX_BODY_CHARS
 from milepost.sandbox.request_body import body_of
 
-from .scenes import click, fires, page, ran, request, submit, typed
+from .scenes import Step, click, fires, page, ran, request, submit, typed
 
-RESET = ([], page())
+RESET: Step = ([], page())
 SENT = {"kind": "request_sent", "method": "post", "path": "/api/orders/*", "status": "2xx"}
 
 
@@ -53,7 +54,16 @@ def body(value):
 def test_what_a_json_body_says():
     asks = {"body_query": "items[?name == {who}] | [0].count", "equals": "{n}"}
     assert sent(asks, body({"items": [{"name": "O'Neill", "count": 3}]}))
-    for other in ({"items": [{"name": "O'Neill", "count": 4}]}, {"items": []}, {"items": 3}, [], "O'Neill", 3, None):
+    others: list[Any] = [
+        {"items": [{"name": "O'Neill", "count": 4}]},
+        {"items": []},
+        {"items": 3},
+        [],
+        "O'Neill",
+        3,
+        None,
+    ]
+    for other in others:
         assert not sent(asks, body(other))
     assert sent({"body_query": "items"}, body({"items": [0]}))
     assert not sent({"body_query": "items"}, body({"items": []}))
@@ -109,7 +119,7 @@ def test_the_needs_of_milestones_are_united():
         return None
 
     specs = ({"kind": "region_changed", "region": [0, 0, 10, 10]}, {**SENT, "body_contains": "a"})
-    detectors = [*(DETECTOR_ADAPTER.validate_python(spec).build({}) for spec in specs), Code(), plain]
+    detectors: list[Detector] = [*(DETECTOR_ADAPTER.validate_python(spec).build({}) for spec in specs), Code(), plain]
     milestones = [
         Milestone(id=f"m{i}", description="", detector=detector, reward=1.0) for i, detector in enumerate(detectors)
     ]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from milepost.rewards.detectors import DETECTOR_ADAPTER
 from milepost.sandbox.snapshot import Element
 
-from .scenes import click, el, fires, page, pictured, tabbed, typed, went
+from .scenes import Step, click, el, fires, page, pictured, tabbed, typed, went
 
 REGION = [100, 50, 200, 80]
 CHART = {"kind": "region_changed", "region": REGION}
@@ -31,17 +31,18 @@ def test_what_looks_the_same(shown):
 
 
 def test_the_share_that_must_change():
-    half = ([], chart(WHITE, RED))
+    half: Step = ([], chart(WHITE, RED))
     assert fires(CHART | {"percent": 50}, ([], chart(WHITE)), half) == [1]
     assert fires(CHART | {"percent": 50.1}, ([], chart(WHITE)), half) == []
-    one_of_thirty_two = ([], chart(*[WHITE] * 31, RED))
+    one_of_thirty_two: Step = ([], chart(*[WHITE] * 31, RED))
     assert fires(CHART, ([], chart(WHITE)), one_of_thirty_two) == []
     assert fires(CHART | {"percent": 3}, ([], chart(WHITE)), one_of_thirty_two) == [1]
 
 
 def test_compared_with_the_reset():
     spec = CHART | {"since": "reset", "percent": 60}
-    half, full = ([], chart(WHITE, RED)), ([], chart(RED))
+    half: Step = ([], chart(WHITE, RED))
+    full: Step = ([], chart(RED))
     assert fires(spec, ([], chart(WHITE)), half, full, full, half, full) == [2, 5]
     assert fires(CHART | {"percent": 60}, ([], chart(WHITE)), half, full) == []  # never so much in one step
     assert fires(spec, ([], chart(WHITE)), ([went("/"), went("/")], chart(WHITE)), full) == []
@@ -92,7 +93,7 @@ def test_pictures_of_regions():
     picture.paste(RED, (100, 50, 200, 130))  # the left half of the region
     png = BytesIO()
     picture.save(png, "PNG")
-    found = region_digests(png.getvalue(), [tuple(REGION), (1270, 710, 10, 10)])
+    found = region_digests(png.getvalue(), [(REGION[0], REGION[1], REGION[2], REGION[3]), (1270, 710, 10, 10)])
     half = pictured(page(), REGION, *[RED] * 8, *[WHITE] * 8)
     assert found == {**half.regions, **pictured(page(), [1270, 710, 10, 10], WHITE).regions}
     assert fires(CHART | {"percent": 50}, ([], chart(WHITE)), ([], replace(page(), regions=found))) == [1]
@@ -100,7 +101,7 @@ def test_pictures_of_regions():
 
 OPENED = {"kind": "tab_opened", "path": "/reports/*"}
 HOME = page("/")
-ONE = ([], tabbed(HOME, "/"))
+ONE: Step = ([], tabbed(HOME, "/"))
 
 
 def test_a_tab_opens():
@@ -112,7 +113,7 @@ def test_a_tab_opens():
 
 
 def test_a_tab_opened_empty_counts_when_it_shows_a_page():
-    empty = ([], tabbed(HOME, "/", "", active=2))
+    empty: Step = ([], tabbed(HOME, "/", "", active=2))
     assert fires(OPENED, ONE, empty, ([], tabbed(HOME, "/", "/reports/7", active=2))) == [2]
     assert fires(OPENED, ONE, empty, ([], tabbed(HOME, "/", "/other", active=2))) == []
     assert fires({"kind": "tab_opened", "path": "*"}, ONE, empty) == []
@@ -125,9 +126,9 @@ def test_near_misses_of_tabs():
         tabbed(HOME, "/", "/x/reports/7", active=2),
     ):
         assert fires(OPENED, ONE, ([], shown)) == []
-    two = ([], tabbed(HOME, "/", "/other", active=2))
+    two: Step = ([], tabbed(HOME, "/", "/other", active=2))
     assert fires(OPENED, ONE, two, ([], tabbed(HOME, "/", "/reports/7", active=2))) == []
-    shifted = ([], tabbed(HOME, "", "/reports/7"))  # the first of three was closed
+    shifted: Step = ([], tabbed(HOME, "", "/reports/7"))  # the first of three was closed
     assert fires(OPENED, ([], tabbed(HOME, "/", "", "/reports/7")), shifted) == []
     said = typed("textbox", "Note", "opened /reports/7")
     assert fires(OPENED, ONE, ([said], tabbed(HOME, "/"))) == []
