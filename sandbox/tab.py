@@ -167,6 +167,7 @@ class Tab:
     async def navigate(self, url: str) -> None:
         """Load an address and settle; raises like `settle`."""
         self.clock.expect_navigation()
+        self.journal.expect_asked()
         call = self.channel.start("Page.navigate", url=url)
         answer = await self.channel.finish(call, "Page.navigate", timeout_s=NAVIGATE_DEADLINE_S)
         if "loaderId" not in answer and "errorText" not in answer:
