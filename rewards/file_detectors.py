@@ -64,6 +64,7 @@ class FileMatches(StateSpec):
     Attributes:
         path: glob over the path relative to the workspace.
         extension: what the name must end in, without or with the dot; case does not matter.
+            Without a hash an empty file does not count.
         sha256: hex digest of the content.
         sha256_from: JMESPath over the application's state that gives the digest (or a list of acceptable ones).
     """
@@ -93,7 +94,7 @@ class FileMatches(StateSpec):
             if (
                 path_matches(file.path, self.path)
                 and (ending is None or file.path.lower().endswith(ending))
-                and (wanted is None or file.sha256.lower() in wanted)
+                and (file.size_bytes > 0 if wanted is None else file.sha256.lower() in wanted)
             ):
                 facts = {"path": file.path, "size_bytes": file.size_bytes, "sha256": file.sha256}
                 return Evidence(summary=f"{file.path} is as expected", facts=facts)
@@ -119,9 +120,9 @@ class DirectoryUpdated(Spec):
         now = {file.path: file.sha256 for file in moment.snapshot.files if file.path.startswith(prefix)}
         earlier = {file.path: file.sha256 for file in moment.previous.files if file.path.startswith(prefix)}
         changes = [e for e in moment.events if isinstance(e, FileChange | Download) and e.path.startswith(prefix)]
-        moved = any(isinstance(e, FileChange) and e.change == "moved" for e in changes)
+        moved = sum(isinstance(e, FileChange) and e.change == "moved" and not e.is_directory for e in changes)
         lost = earlier.keys() - now.keys()
-        if not changes or now == earlier or (lost and not moved):
+        if not changes or now == earlier or len(lost) > moved:
             return None
         updated = sorted(path for path, digest in now.items() if earlier.get(path) != digest)
         if not updated:

@@ -1,11 +1,12 @@
-"""What detectors ask of a snapshot and of the events: texts, paths, and what belongs to the current document."""
+"""What detectors ask of a snapshot and of the events: texts, paths, the current document, and the agent's own words."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ..sandbox.events import Event, Navigation
+from ..sandbox.events import Event, Input, Navigation
 from ..sandbox.snapshot import Element, Snapshot
 from .spec import collapse
 from .templates import glob_regex
@@ -57,3 +58,38 @@ def on_this_document(history: Sequence[Event]) -> Sequence[Event]:
     """Return the events since the current document was opened."""
     start = new_document(history)
     return history if start is None else history[start + 1 :]
+
+
+def asked_for(events: Sequence[Event]) -> bool:
+    """Tell whether the agent went to an address by itself (goto, back, a new tab) rather than by what it clicked."""
+    return any(isinstance(event, Navigation) and event.asked for event in events)
+
+
+def repeats_the_agent(
+    history: Sequence[Event], exact: str | None, contains: str | None, pattern: str | None, *, addresses: bool = True
+) -> bool:
+    """Tell whether the agent itself wrote the words by which a message is recognised, so that it may only repeat them.
+
+    Args:
+        history: the episode's events.
+        exact: the words, as `text_matches` takes them; so are `contains` and `pattern`.
+        contains: as there.
+        pattern: as there.
+        addresses: whether the query and the fragment of addresses that it asked for are its words too.
+    """
+    wanted = [collapse(text) for text in (exact, contains) if text is not None]
+    return any(
+        any(text in words for text in wanted) or (pattern is not None and re.search(pattern, words) is not None)
+        for words in _words(history, addresses=addresses)
+    )
+
+
+def _words(history: Sequence[Event], *, addresses: bool) -> set[str]:
+    words: set[str] = set()
+    for event in history:
+        if isinstance(event, Input):
+            words.add(collapse(event.value))
+        elif addresses and isinstance(event, Navigation) and event.asked:
+            words.update(collapse(value) for values in query_of(event.url).values() for value in values)
+            words.add(collapse(unquote(urlsplit(event.url).fragment)))
+    return words - {""}

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from ..sandbox.events import Click, Input, Submit
 from ..sandbox.snapshot import Element, Snapshot
-from .page_view import new_document, path_matches, path_of, query_of, subtree
+from .page_view import asked_for, new_document, path_matches, path_of, query_of, subtree
 from .spec import Glob, Pattern, Spec, StateSpec, Text, before, collapse, text_matches
 from .types import Evidence, Moment
 
@@ -108,6 +108,8 @@ class ResultsRendered(StateSpec):
             return None
         if self._searched(moment):
             return self.holds(moment)
+        if asked_for(moment.events):  # it opened the results by their address
+            return None
         steps = sorted({event.step for event in moment.history if event.step < moment.step})
         for step in reversed(steps):
             events = tuple(event for event in moment.history if event.step == step)
@@ -115,7 +117,7 @@ class ResultsRendered(StateSpec):
                 Moment(step=step, events=events, history=events, snapshot=moment.snapshot, previous=None)
             ):
                 return super().detect(moment)
-            if new_document(events) is not None:
+            if new_document(events) is not None or asked_for(events):
                 return None
         return None
 
@@ -168,7 +170,7 @@ class EntryOpened(Spec):
         if earlier is None or not self._there(moment) or self._there(earlier):
             return None
         for event in reversed(moment.history):
-            if event.step < moment.step - 1:
+            if event.step < moment.step - 1 or asked_for([event]):  # since then it went by an address of its own
                 return None
             if (
                 isinstance(event, Click)
