@@ -77,7 +77,7 @@ class Click(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input(Event):
-    """A trusted input changed a field; `value` is the field's value afterwards."""
+    """A trusted input changed a field; `value` is the field's value afterwards. An answered prompt is one of ref 0."""
 
     kind: ClassVar[str] = "input"
     ref: int

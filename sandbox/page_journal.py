@@ -111,8 +111,10 @@ class PageJournal:
         """Record a field that the action set itself; vouched for by the action, not by trusted input."""
         self._add(Input, "agent", **description)
 
-    def answered(self, dialog: DialogInfo, *, accepted: bool) -> None:
-        """Record a dialog and how it was answered."""
+    def answered(self, dialog: DialogInfo, *, accepted: bool, text: str | None = None) -> None:
+        """Record a dialog and how it was answered: a prompt's text is the agent's input, into no element (ref 0)."""
+        if accepted and text is not None:
+            self._add(Input, "agent", ref=0, role="dialog", name=dialog.message, value=text, url=self.url)
         self._add(Dialog, "browser", dialog_type=dialog.dialog_type, message=dialog.message, accepted=accepted)
 
     def take_fetched(self) -> bool:

@@ -268,7 +268,7 @@ class Tab:
         dialog, self.dialog = self.dialog, None
         assert dialog is not None
         self.channel.release()
-        self.journal.answered(dialog, accepted=accept)
+        self.journal.answered(dialog, accepted=accept, text=text if dialog.dialog_type == "prompt" else None)
         await self.channel.send(
             "Page.handleJavaScriptDialog", accept=accept, promptText=dialog.default_value if text is None else text
         )
