@@ -1,4 +1,4 @@
-"""Addresses that seem to be reached: by history and hash tricks, in frames, by errors, or by having been there at first."""
+"""Addresses that seem to be reached: by history and hash tricks, in frames, by errors, or by having begun there."""
 
 import pytest
 
@@ -10,8 +10,8 @@ pytestmark = pytest.mark.browser
 addresses = Family("Addresses and history", __name__)
 
 TARGET = "http://hostile-address.local/target"
-FORM = """<form action=/orders method=post><label>Name <input name=name></label><label>Amount <input name=amount></label>
-<button>Place order</button></form>"""
+FORM = """<form action=/orders method=post><label>Name <input name=name></label>
+<label>Amount <input name=amount></label><button>Place order</button></form>"""
 
 ADDRESS = Stage(
     name="address",
@@ -93,7 +93,7 @@ def test_replace_state_early(play):
 
 
 @addresses.attack(
-    "intercepted-navigation", tries="a navigation that the page intercepts (`navigation`), so that only the address moves",
+    "intercepted-navigation", tries="a navigation that the page intercepts (`navigation`): only the address moves",
     defence="it is reported as one within the document",
 )  # fmt: skip
 def test_intercepted_navigation(play):

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.browser
 tampering = Family("Tampering with the page's world", __name__)
 
 BODY = """<title>Desk</title><label>Name <input id=who></label>
-<label><input type=checkbox id=dark> Dark mode</label><button>Pay</button><button id=decoy>Decoy</button><p id=out></p>"""
+<label><input type=checkbox id=dark> Dark mode</label><button id=pay>Pay</button><button id=decoy>Decoy</button>
+<p id=out></p>"""
 LIES = """
 const lie = (target, name, get) => Object.defineProperty(target, name, {get, configurable: true});
 lie(HTMLInputElement.prototype, 'value', () => 'Ada');
@@ -55,7 +56,7 @@ WORLD = Stage(
         "}</script>",
         "/chance": f"{BODY}<script>Math.random = () => 0.25; crypto.getRandomValues = (into) => into.fill(7);"
         "crypto.randomUUID = () => 'x'; decoy.onclick = () => { out.textContent = 'drew ' + Math.random() }</script>",
-        "/console": f"{BODY}<script>const told = JSON.stringify({{kind: 'click', ref: 3, role: 'button', name: 'Pay'}});"
+        "/console": f"{BODY}<script>const told = JSON.stringify({{kind: 'click', ref: 3, role: 'button'}});"
         "decoy.onclick = () => { for (const say of ['debug', 'log', 'info', 'error', 'table'])"
         "console[say]('milepostJournal', told); out.textContent = 'told' }</script>",
         "/opened": f"{BODY}<script>decoy.onclick = () => {{ document.open(); document.write("
@@ -72,7 +73,7 @@ def test_the_honest_way_pays_on_the_same_pages(play):
 
 
 @tampering.attack(
-    "lying-prototypes", tries="getters, methods, `JSON`, promises and `queueMicrotask` that answer as if all were done",
+    "lying-prototypes", tries="getters, methods, `JSON` and `queueMicrotask` that answer as if all were done",
     defence="pages are read, and events heard, in a world of their own, whose functions the page cannot reach",
 )  # fmt: skip
 def test_lying_prototypes(play):
@@ -82,7 +83,7 @@ def test_lying_prototypes(play):
 
 
 @tampering.attack(
-    "calling-the-journal", tries="calls the function that reports events, by every name, from page, frame and `Function`",
+    "calling-the-journal", tries="calls the function that reports events, by many names, from page and frame",
     defence="it exists in our world only, and what comes from another is not taken",
 )  # fmt: skip
 def test_calling_the_journal(play):
