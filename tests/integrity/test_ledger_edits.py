@@ -12,6 +12,8 @@ from milepost.rewards.spec import BoundDetector
 from milepost.rewards.tracker import Tracker
 from milepost.rewards.types import Moment
 from milepost.sandbox.errors import RewardError
+from milepost.sandbox.events import Event
+from milepost.sandbox.snapshot import Snapshot
 
 from .attacks import Family
 from .stage import Stage, play_on
@@ -99,7 +101,8 @@ def forge(path, target, milestones):
         target, task=ledger.header.task, version=ledger.header.version, seed=ledger.header.seed,
         parameters=ledger.header.parameters, milestones=milestones,
     )  # fmt: skip
-    history, previous = [], None
+    history: list[Event] = []
+    previous: Snapshot | None = None
     for step in ledger.steps:
         history += step.events
         moment = Moment(

@@ -182,7 +182,7 @@ def test_query_injection(play):
 def test_left_by_the_last_episode(play):
     env = play.env(ORDERS)
     done = play_on(env, ['write_file("a.txt", "x")', *ORDERS.honest])
-    assert done.earned == (1.0, {"ordered"})
+    assert done.earned[1] == {"ordered"}
     lie = play_on(env, ["noop()", 'goto("/orders/1")', "list_files()"])
     assert "There is no such order." in lie.page
     assert lie.last["last_action_result"] == "no files"

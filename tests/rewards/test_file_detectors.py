@@ -94,7 +94,7 @@ def test_directory_update_that_loses_a_file_does_not_count():
 
 def test_a_move_accounts_for_one_lost_file_only():
     spec = {"kind": "directory_updated", "path": "out"}
-    both = ([], with_files(file("out/a", "1"), file("out/b", "2")))
+    both: Step = ([], with_files(file("out/a", "1"), file("out/b", "2")))
     renamed = [changed("moved", "out/c", "2")]
     assert fires(spec, both, (renamed, with_files(file("out/a", "1"), file("out/c", "2")))) == [1]
     deleted = changed("deleted", "out/a", None)
