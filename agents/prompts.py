@@ -29,6 +29,8 @@ _SHOWN = {
 }
 """How the usual actions are shown, in this order; further ones follow as `brief_signature` writes them."""
 
+_PARTS = {"Files": "files", "Last": "last_action", "Result": "last_action_result", "Error": "last_action_error"}
+
 EXAMPLE: tuple[tuple[str, str], ...] = (
     (
         'Goal: Sign in: Email "kim@oak.org", Code "71".\n'
@@ -52,21 +54,17 @@ class ChatTokenizer(Protocol):
 def render_observation(observation: Mapping[str, str]) -> str:
     """Return the user turn for one observation: goal first, then the page, then what the last action did.
 
-    Page text is data: look-alikes of chat control tokens are broken up so that a page cannot open a turn of its own.
+    Page text is data: look-alikes of chat control tokens are broken up so that a page cannot open a turn of its own,
+    and the further lines of what has several (files, what was read) are indented, so that none passes for one of ours.
     """
     page = observation["page"]
     lines = [f"Goal: {observation['goal']}"]
     if f'heading "{observation["title"]}"' not in page:
         lines.append(f"Page: {observation['title']}")
     lines.append(page)
-    if observation["files"]:
-        lines.append(f"Files: {observation['files']}")
-    if observation["last_action"]:
-        lines.append(f"Last: {observation['last_action']}")
-    if observation["last_action_result"]:
-        lines.append(f"Result: {observation['last_action_result']}")
-    if observation["last_action_error"]:
-        lines.append(f"Error: {observation['last_action_error']}")
+    for part, key in _PARTS.items():
+        if observation[key]:
+            lines.append(f"{part}: " + "\n  ".join(observation[key].splitlines()))
     return "\n".join(lines).replace("<|", "< |")
 
 

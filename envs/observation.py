@@ -2,10 +2,14 @@
 
 Small models read these, so every line earns its tokens: reference numbers only where an agent can act, no containers
 without a name, nothing twice. Every text has a bound, and says so where it was cut.
+
+What a page says is data: it keeps to its line and to its quotation marks, and text that reads like a line of ours, or
+like a part of the prompt made from it, is quoted. What stands in quotation marks may be written so in an action.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +35,8 @@ _NAME_CHARS = 120
 _VALUE_CHARS = 200
 _OPTIONS_SHOWN = 8
 _PLAIN_TEXT_ROLES = frozenset({"text", "paragraph"})
+_LIKE_OURS = re.compile(r"\[\d+\]|\(\d+ more |[a-z]+( dialog)? \"|(Goal|Page|Files|Last|Result|Error):")
+"""How lines of a page's text and parts of a prompt (`agents.prompts`) begin: plain text must not pass for either."""
 _LANDMARKS = frozenset(
     {"article", "banner", "complementary", "contentinfo", "document", "form", "generic", "group", "list"}
 )
@@ -82,7 +88,7 @@ def build_observation(
         focused = None if snapshot.focused is None else snapshot.by_ref(snapshot.focused)
         texts |= {
             "url": snapshot.url,
-            "title": snapshot.title,
+            "title": _one_line(snapshot.title),
             "focused": "" if focused is None else describe(focused),
             "page": render_page(snapshot),
             "files": render_files(snapshot.files),
@@ -115,7 +121,8 @@ def render_element(element: Element) -> str:
     """Render one element as it stands in the page's text."""
     parts = [f"[{element.ref}]"] if element.interactive else []
     if element.role in _PLAIN_TEXT_ROLES and not element.interactive:
-        parts.append(cut(_one_line(element.name), _NAME_CHARS))
+        plain = cut(_one_line(element.name), _NAME_CHARS)
+        parts.append(f"text {_quoted(plain, _NAME_CHARS)}" if _LIKE_OURS.match(plain) else plain)
     else:
         parts.append(element.role)
         if element.name:
@@ -195,7 +202,7 @@ def _worth_showing(elements: Sequence[Element]) -> list[Element]:
 
 
 def _quoted(text: str, limit: int) -> str:
-    return '"' + cut(_one_line(text), limit) + '"'
+    return '"' + cut(_one_line(text), limit).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _one_line(text: str) -> str:

@@ -166,9 +166,9 @@ class DirectoryUpdated(Spec):
         now = {file.path: file.sha256 for file in moment.snapshot.files if file.path.startswith(prefix)}
         earlier = {file.path: file.sha256 for file in moment.previous.files if file.path.startswith(prefix)}
         changes = [e for e in moment.events if isinstance(e, FileChange | Download) and e.path.startswith(prefix)]
-        moved = any(isinstance(e, FileChange) and e.change == "moved" for e in changes)
+        moved = sum(isinstance(e, FileChange) and e.change == "moved" and not e.is_directory for e in changes)
         lost = earlier.keys() - now.keys()
-        if not changes or now == earlier or (lost and not moved):
+        if not changes or now == earlier or len(lost) > moved:
             return None
         updated = sorted(path for path, digest in now.items() if earlier.get(path) != digest)
         if not updated:

@@ -27,7 +27,8 @@ class FileMatches(StateSpec):
 
     Attributes:
         path: glob over the path relative to the workspace.
-        extension: what the name must end in, without or with the dot; case does not matter.
+        extension: what the name must end in, without or with the dot; case does not matter. An empty file counts only
+            by its hash, or where `max_bytes` is 0.
         sha256: hex digest of the content.
         sha256_from: JMESPath over the application's state that gives the digest (or a list of acceptable ones).
         min_bytes: how large it must at least be.
@@ -98,13 +99,16 @@ class FileMatches(StateSpec):
             if (
                 path_matches(file.path, self.path)
                 and (ending is None or file.path.lower().endswith(ending))
-                and (wanted is None or file.sha256.lower() in wanted)
+                and (self._may_be_empty(file) if wanted is None else file.sha256.lower() in wanted)
                 and size_fits(file, self.min_bytes, self.max_bytes)
                 and (seen := self._seen_in(file, moment)) is not None
             ):
                 facts = {"path": file.path, "size_bytes": file.size_bytes, "sha256": file.sha256, **seen}
                 return Evidence(summary=f"{file.path} is as expected", facts=facts)
         return None
+
+    def _may_be_empty(self, file: FileInfo) -> bool:
+        return file.size_bytes > 0 or self.max_bytes == 0
 
     def _looks_into(self) -> bool:
         return self.format is not None or self.content_contains is not None or self.content_pattern is not None

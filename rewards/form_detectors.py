@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ..sandbox.events import Click, Dialog, Event, Input, Submit
 from ..sandbox.snapshot import Element
-from .page_view import element_text, on_this_document
+from .page_view import element_text, on_this_document, repeats_the_agent
 from .spec import Pattern, Spec, StateSpec, Text, before, text_matches
 from .types import Evidence, Moment
 
@@ -163,7 +163,7 @@ class SubmitDialog(StateSpec):
     """After a trusted submit (in this step or an earlier one) a dialog appears.
 
     The dialog is an element of role dialog or alertdialog that was not there before, or a JavaScript dialog of this
-    step.
+    step. One that is recognised by words which the agent has itself written into a field or an address is no evidence.
 
     Attributes:
         submit_name: name of the button that submits; if absent, any submitted form or clicked button will do.
@@ -211,6 +211,11 @@ class SubmitDialog(StateSpec):
         """Return evidence if a dialog appeared in this step and something was submitted before it."""
         if moment.previous is None or not self._submitted(tuple(moment.history)):
             return None
+        evidence = self._opened(moment)
+        words = (self.text, self.text_contains, self.text_pattern)
+        return None if evidence is None or repeats_the_agent(moment.history, *words) else evidence
+
+    def _opened(self, moment: Moment) -> Evidence | None:
         for event in moment.events:
             if isinstance(event, Dialog) and self._says(event.message):
                 return Evidence(

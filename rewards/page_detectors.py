@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..sandbox.events import Load, Navigation, Submit
-from .page_view import element_text, may_say, new_document, path_matches, path_of, query_of, says
+from ..sandbox.events import Event, Load, Navigation, Request, Submit
+from .page_view import element_text, may_say, new_document, path_matches, path_of, query_of, repeats_the_agent, says
 from .spec import Glob, Pattern, StateSpec, Text, before, text_matches
 from .types import Evidence, Moment
 
 
 class UrlLoaded(StateSpec):
-    """The page at a path is there and its document has loaded.
+    """The page at a path is there and its document has loaded, with no error for an answer.
 
     Attributes:
         path: glob over the URL's decoded path.
@@ -42,6 +43,8 @@ class UrlLoaded(StateSpec):
             return None
         for event in reversed(moment.history):
             if isinstance(event, Load) and event.state in ("load", self.load_state) and self._here(event.url):
+                if _answered_by_error(moment.history, event.url):
+                    return None
                 return Evidence(summary=f"{path_of(url)} loaded", facts={"url": url, "state": event.state})
             if isinstance(event, Navigation):
                 if event.same_document and self.same_document and self._here(event.url):
@@ -104,6 +107,7 @@ class Banner(StateSpec):
     """A status or alert element with a text appears: a banner, a toast, a notification.
 
     One that was there before counts again only when a form was submitted in this step and a new document shows it.
+    It is no evidence once the agent has itself written the words by which it is recognised, into a field or an address.
     A log is a region to which lines are added: `roles: [log]` with `text_contains`. What has none of these roles is
     found by `element_present`.
 
@@ -141,6 +145,8 @@ class Banner(StateSpec):
         earlier = before(moment)
         if earlier is None or (evidence := self.holds(moment)) is None:
             return None
+        if repeats_the_agent(moment.history, self.text, self.text_contains, self.text_pattern):
+            return None
         if self.holds(earlier) is None:
             return evidence
         opened = new_document(moment.events)
@@ -149,7 +155,7 @@ class Banner(StateSpec):
 
 
 class TitleMatches(StateSpec):
-    """The document's title becomes a given one."""
+    """The document's title becomes a given one, and the agent has not itself written it into a field."""
 
     kind: Literal["title_matches"] = "title_matches"
     title: Text | None = None
@@ -168,3 +174,18 @@ class TitleMatches(StateSpec):
         if not text_matches(title, self.title, self.title_contains, self.title_pattern):
             return None
         return Evidence(summary=f'the title is "{title}"', facts={"title": title, "url": moment.snapshot.url})
+
+    def detect(self, moment: Moment) -> Evidence | None:
+        """Return evidence if the title came in this step, and not from the agent."""
+        evidence = super().detect(moment)
+        words = (self.title, self.title_contains, self.title_pattern)
+        return None if evidence is None or repeats_the_agent(moment.history, *words, addresses=False) else evidence
+
+
+def _answered_by_error(history: Sequence[Event], url: str) -> bool:
+    """Tell whether the server's last answer at an address was a status of 400 or more."""
+    address = url.partition("#")[0]
+    for event in reversed(history):
+        if isinstance(event, Request) and event.url == address:
+            return event.status is not None and event.status >= 400
+    return False

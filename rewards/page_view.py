@@ -1,7 +1,8 @@
-"""What detectors ask of a snapshot and of the events: texts, paths, and what belongs to the current document."""
+"""What detectors ask of a snapshot and of the events: texts, paths, the current document, and the agent's own words."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qs, unquote, urldefrag, urlsplit
 
@@ -115,3 +116,38 @@ def acted(events: Sequence[Event]) -> bool:
 def _tab(page: Snapshot) -> tuple[int, int | None]:
     """Return what tells tabs apart: how many there are, and which is seen. A closed one shifts those after it."""
     return len(page.tabs), next((tab.index for tab in page.tabs if tab.active), None)
+
+
+def asked_for(events: Sequence[Event]) -> bool:
+    """Tell whether the agent went to an address by itself (goto, back, a new tab) rather than by what it clicked."""
+    return any(isinstance(event, Navigation) and event.asked for event in events)
+
+
+def repeats_the_agent(
+    history: Sequence[Event], exact: str | None, contains: str | None, pattern: str | None, *, addresses: bool = True
+) -> bool:
+    """Tell whether the agent itself wrote the words by which a message is recognised, so that it may only repeat them.
+
+    Args:
+        history: the episode's events.
+        exact: the words, as `text_matches` takes them; so are `contains` and `pattern`.
+        contains: as there.
+        pattern: as there.
+        addresses: whether the query and the fragment of addresses that it asked for are its words too.
+    """
+    wanted = [collapse(text) for text in (exact, contains) if text is not None]
+    return any(
+        any(text in words for text in wanted) or (pattern is not None and re.search(pattern, words) is not None)
+        for words in _words(history, addresses=addresses)
+    )
+
+
+def _words(history: Sequence[Event], *, addresses: bool) -> set[str]:
+    words: set[str] = set()
+    for event in history:
+        if isinstance(event, Input):
+            words.add(collapse(event.value))
+        elif addresses and isinstance(event, Navigation) and event.asked:
+            words.update(collapse(value) for values in query_of(event.url).values() for value in values)
+            words.add(collapse(unquote(urlsplit(event.url).fragment)))
+    return words - {""}

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from ..sandbox.events import Click, Event, Input, Navigation, Submit
 from ..sandbox.snapshot import Element, Snapshot
-from .page_view import path_matches, path_of, query_of, subtree
+from .page_view import asked_for, path_matches, path_of, query_of, subtree
 from .spec import Glob, Pattern, Spec, StateSpec, Text, before, collapse, text_matches
 from .types import Evidence, Moment
 
@@ -58,7 +58,7 @@ class ResultsRendered(StateSpec):
                 return False
             if self._is_search(event):
                 return True
-            if isinstance(event, Navigation) and not event.same_document:
+            if isinstance(event, Navigation) and (event.asked or not event.same_document):
                 opened_in = event.step
         return False
 
@@ -118,6 +118,8 @@ class ResultsRendered(StateSpec):
             return None
         if any(map(self._is_search, moment.events)):
             return self.holds(moment)
+        if asked_for(moment.events):  # it opened the results by their address
+            return None
         return super().detect(moment) if self._searched_before(moment) else None
 
     def held_at_reset(self, moment: Moment) -> bool:
@@ -169,7 +171,7 @@ class EntryOpened(Spec):
         if earlier is None or not self._there(moment) or self._there(earlier):
             return None
         for event in reversed(moment.history):
-            if event.step < moment.step - 1:
+            if event.step < moment.step - 1 or asked_for([event]):  # since then it went by an address of its own
                 return None
             if (
                 isinstance(event, Click)

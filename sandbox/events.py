@@ -35,17 +35,21 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Navigation(Event):
-    """The main frame committed a navigation (also a same-document one)."""
+    """The main frame committed a navigation (also a same-document one).
+
+    `asked`: the agent's own action asked for it (goto, back, forward, reload, a new tab); no element led there.
+    """
 
     kind: ClassVar[str] = "navigation"
     url: str
     previous_url: str | None
     same_document: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load(Event):
-    """The main frame reached a load state."""
+    """The main frame reached a load state; `url` is the address that its document came from."""
 
     kind: ClassVar[str] = "load"
     url: str
@@ -75,7 +79,7 @@ class Click(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input(Event):
-    """A trusted input changed a field; `value` is the field's value afterwards."""
+    """A trusted input changed a field; `value` is the field's value afterwards. An answered prompt is one of ref 0."""
 
     kind: ClassVar[str] = "input"
     ref: int

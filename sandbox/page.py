@@ -171,6 +171,7 @@ class PageSession(PageActions):
         """Load the page again."""
         with self._acting() as tab:
             tab.clock.expect_navigation()
+            tab.journal.expect_asked()
             await tab.channel.send("Page.reload")
 
     async def new_tab(self, url: str | None = None) -> None:
@@ -426,6 +427,7 @@ class PageSession(PageActions):
         if not 0 <= index + by < len(entries):
             raise ActionError(f"there is no page to go {'back' if by < 0 else 'forward'} to")
         tab.clock.expect_navigation()
+        tab.journal.expect_asked()
         entry, present = entries[index + by], entries[index]
         if entry["url"].partition("#")[0] == present["url"].partition("#")[0]:
             tab.clock.navigating = False  # a step within the document loads nothing

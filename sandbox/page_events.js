@@ -2,6 +2,16 @@
 let armed = false;
 const QUIET_ROLES = new Set(["row", "group", "dialog"]);
 const journal = (entry) => milepostJournal(JSON.stringify(entry));
+// Whether the browser itself delivers an event, or a script has set it off: element.click(), requestSubmit() and execCommand
+// make trusted events too, also in a handler of the agent's own click. Where no script runs, a microtask that one listener
+// asks for is done before the next listener is called; beneath a script it waits for that script's end.
+let delivered = false;
+const onAny = () => {
+  delivered = false;
+  queueMicrotask(() => {
+    delivered = true;
+  });
+};
 const reported = (event) => {
   const path = event.composedPath();
   const own = path.find((node) => isNode(node) && kindOf(node) === ELEMENT);
@@ -18,19 +28,19 @@ const describe = (node, role) => ({
 const onClick = fresh((event) => {
   const link = event.composedPath().find((node) => isNode(node) && kindOf(node) === ELEMENT && tagOf(node) === "A" && hasAttr(node, "download"));
   if (link && armed) journal({ kind: "download-link" });
-  if (!event.isTrusted) return;
+  if (!event.isTrusted || !delivered) return;
   const [node, role] = reported(event);
   if (node) journal({ kind: "click", ...describe(node, role) });
 });
 const onInput = fresh((event) => {
-  if (!event.isTrusted || !armed) return; // a page's execCommand makes trusted input too, so it counts only while the agent acts
+  if (!event.isTrusted || !delivered || !armed) return;
   const [node, role] = reported(event);
   if (!node) return;
   const box = tagOf(node) === "INPUT" && (node.type === "checkbox" || node.type === "radio");
   journal({ kind: "input", ...describe(node, role), value: box ? (node.checked ? "checked" : "unchecked") : valueOf(node, role) ?? "" });
 });
 const onSubmit = fresh((event) => {
-  if (!event.isTrusted || !armed) return;
+  if (!event.isTrusted || !delivered || !armed) return;
   const form = event.composedPath()[0];
   const name = squeeze(attr(form, "aria-label") || "") || byIds(form, "aria-labelledby") || attr(form, "name") || attr(form, "id") || "";
   journal({ kind: "submit", ref: refOf(form), name, url: location.href });
@@ -48,6 +58,7 @@ const onPress = (event) => {
 const listen = (view) => {
   // Adding the same listener twice does nothing, so this also mends what document.open() took away.
   view.addEventListener("pointerdown", onPress, true);
+  for (const kind of ["click", "input", "submit"]) view.addEventListener(kind, onAny, true); // before those that ask it
   view.addEventListener("click", onClick, true);
   view.addEventListener("input", onInput, true);
   view.addEventListener("submit", onSubmit, true);

@@ -62,6 +62,8 @@ class PageJournal:
         self._title: str | None = None
         self._requests: dict[str, _Sent] = {}
         self._keeps_bodies = False
+        self._document_url = "about:blank"
+        self._asked = False
         self._documents: dict[str, bool] = {}
         self._endless: set[str] = set()
         self._fetched = False
@@ -98,18 +100,24 @@ class PageJournal:
         self._endless.clear()
         self._refusals.clear()
         self._title = None
+        self._asked = False
         self._expected = self._coming = 0
 
     def drain(self, step: int) -> list[Event]:
         """Return the events since the last drain, stamped with `step`."""
         events = [cls(step=step, **values) for cls, values in self._events]
         self._events.clear()
+        self._asked = False
         return events
 
     def take_refusals(self) -> list[str]:
         """Return, and forget, why downloads were not saved."""
         refusals, self._refusals = self._refusals, []
         return refusals
+
+    def expect_asked(self) -> None:
+        """Say that the next navigation of this step is one that the agent itself asks for."""
+        self._asked = True
 
     def saw_title(self, title: str) -> None:
         """Record the title if it is another one than last time."""
@@ -121,8 +129,10 @@ class PageJournal:
         """Record a field that the action set itself; vouched for by the action, not by trusted input."""
         self._add(Input, "agent", **description)
 
-    def answered(self, dialog: DialogInfo, *, accepted: bool) -> None:
-        """Record a dialog and how it was answered."""
+    def answered(self, dialog: DialogInfo, *, accepted: bool, text: str | None = None) -> None:
+        """Record a dialog and how it was answered: a prompt's text is the agent's input, into no element (ref 0)."""
+        if accepted and text is not None:
+            self._add(Input, "agent", ref=0, role="dialog", name=dialog.message, value=text, url=self.url)
         self._add(Dialog, "browser", dialog_type=dialog.dialog_type, message=dialog.message, accepted=accepted)
 
     def take_fetched(self) -> bool:
@@ -196,12 +206,16 @@ class PageJournal:
     def _navigated(self, url: str, *, same_document: bool) -> None:
         previous = None if self.url == "about:blank" else self.url
         self.url = url
+        if not same_document:
+            self._document_url = url
+        asked, self._asked = self._asked, False
         if url != "about:blank":
-            self._add(Navigation, "browser", url=url, previous_url=previous, same_document=same_document)
+            self._add(Navigation, "browser", url=url, previous_url=previous, same_document=same_document, asked=asked)
 
     def _on_load(self, state: str) -> None:
-        if self.unreachable is None and self.url != "about:blank":
-            self._add(Load, "browser", url=self.url, state=state)
+        # The address that was loaded, whatever a script has made of it since with history.replaceState.
+        if self.unreachable is None and self._document_url != "about:blank":
+            self._add(Load, "browser", url=self._document_url, state=state)
 
     def _on_request(self, event: dict[str, Any]) -> None:
         url, request_id = event["request"]["url"], event["requestId"]

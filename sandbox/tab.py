@@ -168,6 +168,7 @@ class Tab:
     async def navigate(self, url: str) -> None:
         """Load an address and settle; raises like `settle`."""
         self.clock.expect_navigation()
+        self.journal.expect_asked()
         call = self.channel.start("Page.navigate", url=url)
         answer = await self.channel.finish(call, "Page.navigate", timeout_s=NAVIGATE_DEADLINE_S)
         if "loaderId" not in answer and "errorText" not in answer:
@@ -276,7 +277,7 @@ class Tab:
         dialog, self.dialog = self.dialog, None
         assert dialog is not None
         self.channel.release()
-        self.journal.answered(dialog, accepted=accept)
+        self.journal.answered(dialog, accepted=accept, text=text if dialog.dialog_type == "prompt" else None)
         await self.channel.send(
             "Page.handleJavaScriptDialog", accept=accept, promptText=dialog.default_value if text is None else text
         )

@@ -46,18 +46,23 @@ def submit(name: str = "") -> dict[str, Any]:
     return {"cls": ev.Submit, "origin": "input", "ref": 9, "name": name, "url": HOST}
 
 
-def went(path: str, *, same_document: bool = False) -> dict[str, Any]:
+def went(path: str, *, same_document: bool = False, asked: bool = False) -> dict[str, Any]:
     return {
         "cls": ev.Navigation,
         "origin": "browser",
         "url": HOST + path,
         "previous_url": None,
         "same_document": same_document,
+        "asked": asked,
     }
 
 
 def loaded(path: str) -> dict[str, Any]:
     return {"cls": ev.Load, "origin": "browser", "url": HOST + path, "state": "load"}
+
+
+def answered_with(status: int, path: str, method: str = "GET") -> dict[str, Any]:
+    return {"cls": ev.Request, "origin": "browser", "method": method, "url": HOST + path, "status": status}
 
 
 def downloaded(path: str, content: str = "x") -> dict[str, Any]:

@@ -74,6 +74,9 @@ def test_file_matches_by_extension_and_fixed_hash():
     assert fires(spec, EMPTY, ([], with_files(file("a.csv", "right")))) == [1]
     assert fires(spec, EMPTY, ([], with_files(file("acsv", "right")))) == []
     assert fires(spec, EMPTY, ([], with_files(file("a.csv", "wrong")))) == []
+    by_extension = {"kind": "file_matches", "extension": ".csv"}
+    assert fires(by_extension, EMPTY, ([], with_files(file("a.csv", "")))) == []
+    assert fires(by_extension, EMPTY, ([], with_files(file("a.csv", "a,b")))) == [1]
 
 
 def test_directory_updated():
@@ -87,3 +90,12 @@ def test_directory_update_that_loses_a_file_does_not_count():
     both, one = with_files(file("out/a"), file("out/b")), with_files(file("out/a", "new"))
     steps = [([], both), ([changed("modified", "out/a", "new"), changed("deleted", "out/b", None)], one)]
     assert fires({"kind": "directory_updated", "path": "out"}, *steps) == []
+
+
+def test_a_move_accounts_for_one_lost_file_only():
+    spec = {"kind": "directory_updated", "path": "out"}
+    both: Step = ([], with_files(file("out/a", "1"), file("out/b", "2")))
+    renamed = [changed("moved", "out/c", "2")]
+    assert fires(spec, both, (renamed, with_files(file("out/a", "1"), file("out/c", "2")))) == [1]
+    deleted = changed("deleted", "out/a", None)
+    assert fires(spec, both, ([*renamed, deleted], with_files(file("out/c", "2")))) == []

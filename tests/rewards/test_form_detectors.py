@@ -121,6 +121,13 @@ def test_submit_dialog_near_misses(before, happened, after):
     assert fires(SUBMIT, ([went("/new")], before), (happened, after)) == []
 
 
+def test_submit_dialog_that_repeats_what_the_agent_wrote_is_none():
+    wrote = ([click("button", "Submit"), typed("textbox", "Feedback", "I am sure")], form())
+    assert fires(SUBMIT, RESET, wrote, ([], DIALOG)) == []
+    assert fires(SUBMIT, RESET, wrote, ([js_dialog("You said: I am sure")], form())) == []
+    assert fires(SUBMIT | {"text_contains": "Are you sure?"}, RESET, wrote, ([], DIALOG)) == [2]
+
+
 def box(on: bool, role="checkbox", name="Dark mode"):
     return page("/settings", el(1, role, name, states=["checked"] if on else []))
 

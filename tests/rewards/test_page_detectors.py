@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from milepost.rewards.detectors import DETECTOR_ADAPTER
 
-from .scenes import Step, el, fires, js_dialog, loaded, page, submit, typed, went
+from .scenes import Step, answered_with, el, fires, js_dialog, loaded, page, submit, typed, went
 
 START = ([went("/"), loaded("/")], page("/"))
 
@@ -59,6 +59,15 @@ def test_url_loaded_counts_page_script_navigation_only_when_asked():
     pushed = ([went("/reports", same_document=True)], page("/reports"))
     assert fires({"kind": "url_loaded", "path": "/reports"}, START, pushed) == []
     assert fires({"kind": "url_loaded", "path": "/reports", "same_document": True}, START, pushed) == [1]
+
+
+def test_url_loaded_is_not_an_error_page_until_it_is_answered_otherwise():
+    came = [went("/orders/7"), answered_with(404, "/orders/7"), loaded("/orders/7")]
+    again = [went("/orders/7#top"), answered_with(200, "/orders/7"), loaded("/orders/7#top")]
+    steps = [START, (came, page("/orders/7")), (again, page("/orders/7#top"))]
+    assert fires({"kind": "url_loaded", "path": "/orders/*"}, *steps) == [2]
+    beside = [went("/orders/7"), answered_with(404, "/icon.png"), loaded("/orders/7")]
+    assert fires({"kind": "url_loaded", "path": "/orders/*"}, START, (beside, page("/orders/7"))) == [1]
 
 
 def test_element_present_fires_when_the_element_appears():
@@ -139,6 +148,42 @@ def test_banner_is_not_a_dialog_nor_what_the_agent_typed():
         ([typed("textbox", "Note", "Saved"), js_dialog("Saved")], page("/", el(1, "textbox", "Note", value="Saved"))),
     ]
     assert fires({"kind": "banner", "text": "Saved"}, *steps) == []
+
+
+SAID = page("/", el(1, "status", "Saved as EX-1"))
+
+
+@pytest.mark.parametrize(
+    "words", [{"text": "Saved as EX-1"}, {"text_contains": "Saved as EX-"}, {"text_pattern": r"Saved as EX-\d+"}]
+)
+@pytest.mark.parametrize(
+    "written",
+    [
+        typed("textbox", "Preview", "Saved  as EX-1"),
+        typed("textbox", "Preview", "<b>Saved as EX-1</b>"),
+        went("/find?q=Saved+as+EX-1", asked=True),
+        went("/#Saved%20as%20EX-1", same_document=True, asked=True),
+    ],
+)
+def test_banner_that_repeats_what_the_agent_wrote_is_none(words, written):
+    spec = {"kind": "banner", **words}
+    assert fires(spec, START, ([written], SAID)) == []
+    assert fires(spec, START, ([written], page("/")), ([], SAID)) == []
+
+
+def test_banner_that_holds_more_than_the_agent_wrote_counts():
+    written = [typed("textbox", "Name", "Ada"), typed("textbox", "Note", "Saved"), went("/new?name=Ada", asked=True)]
+    spec = {"kind": "banner", "text_contains": "Saved as EX-"}
+    assert fires(spec, START, (written, page("/")), ([submit()], SAID)) == [2]
+    redirected = [submit(), went("/done?message=Saved+as+EX-1")]  # the application's own words, in its own redirect
+    assert fires(spec, START, (redirected, page("/done", *SAID.elements))) == [1]
+
+
+def test_title_that_the_agent_typed_is_none():
+    spec = {"kind": "title_matches", "title": "Settings"}
+    shown = page("/", title="Settings")
+    assert fires(spec, START, ([typed("textbox", "Title", "Settings")], shown)) == []
+    assert fires(spec, START, ([went("/?page=Settings", asked=True)], shown)) == [1]  # an address may name its page
 
 
 def test_title_matches_when_the_title_becomes_it():

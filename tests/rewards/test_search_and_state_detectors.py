@@ -51,6 +51,17 @@ def test_results_rendered_near_misses(happened, shown):
     assert fires(RESULTS, RESET, (happened, shown), parameters=WORD) == []
 
 
+def test_results_opened_by_their_address_are_not_those_of_an_earlier_search():
+    other = ([typed("searchbox", "Topic", "boat"), submit(), went("/?q=boat")], listing("A boat", path="/?q=boat"))
+    shown = listing("A bike", path="/?q=bike")
+    assert fires(RESULTS, RESET, other, ([went("/?q=bike", asked=True)], shown), parameters=WORD) == []
+    pushed = went("/?q=bike", asked=True, same_document=True)
+    assert fires(RESULTS, RESET, other, ([pushed], listing()), ([], shown), parameters=WORD) == []
+    late = ([went("/?q=bike")], shown)  # a page that takes a step longer to lead there
+    searched = ([typed("searchbox", "Topic", "bike"), submit()], listing(query="bike"))
+    assert fires(RESULTS, RESET, searched, late, parameters=WORD) == [2]
+
+
 def test_results_count_rows_without_the_header_and_items_after_a_heading():
     table = page("/?q=bike", el(1, "table", "Results"), el(2, "row", depth=1), el(3, "columnheader", "Name", depth=2))
     row = (el(4, "row", depth=1), el(5, "cell", "A bike", depth=2))
@@ -86,6 +97,13 @@ def test_entry_opened_by_a_click_that_led_there():
 )
 def test_entry_opened_near_misses(happened, shown):
     assert fires(OPENED, RESET, (happened, shown), parameters=TITLE) == []
+
+
+def test_entry_opened_by_its_address_after_a_click_that_led_elsewhere():
+    decoy = ([click("link", "A bike"), went("/articles/8")], page("/articles/8", el(1, "heading", "A boat")))
+    asked = [went("/articles/7", asked=True), loaded("/articles/7")]
+    assert fires(OPENED, RESET, decoy, (asked, ARTICLE), parameters=TITLE) == []
+    assert fires(OPENED, RESET, ([click("link", "A bike")], RESET[1]), (asked, ARTICLE), parameters=TITLE) == []
 
 
 def test_entry_opened_is_not_paid_for_a_page_that_was_open():

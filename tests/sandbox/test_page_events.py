@@ -76,6 +76,35 @@ def test_a_script_cannot_forge_clicks_inputs_or_submissions(computer):
     assert "typed by a script" in it.element("Amount").value  # it did happen; it is only nobody's doing
 
 
+BY_SCRIPT = {
+    "click on the box": "box.click()",
+    "dispatched click on the box": "box.dispatchEvent(new MouseEvent(`click`, {bubbles: true, composed: true}))",
+    "click on its label": "box.labels[0].click()",
+    "text command": "amount.focus(); document.execCommand(`insertText`, false, `1000`)",
+    "submission": "f.requestSubmit()",
+    "click on the submit button": "f.elements[0].click()",
+    "in a microtask": "Promise.resolve().then(() => { box.click(); f.requestSubmit() })",
+}
+
+
+@pytest.mark.parametrize("way", BY_SCRIPT)
+def test_what_a_script_sets_off_in_a_handler_of_the_agent_s_click_is_not_the_agent_s(computer, way):
+    it = computer(
+        "<form id=f onsubmit='return false'><button>Ok</button></form><input id=amount aria-label=Amount>"
+        f"<label><input type=checkbox id=box>Agree</label><button onclick='{BY_SCRIPT[way]}'>Decoy</button>"
+    )
+    it.act("click", "Decoy")
+    acted = [(type(e), e.name) for e in it.events if isinstance(e, Click | Input | Submit)]
+    assert acted == [(Click, "Decoy")]
+    it.act("click", "Agree")
+    assert [type(e) for e in it.events if isinstance(e, Click | Input)][-1] is Input
+    it.act("fill", "Amount", "7")
+    assert [e.value for e in it.of(Input)] == ["7"]
+    it.act("press", "Enter")
+    it.act("click", "Ok")
+    assert [type(e) for e in it.events if isinstance(e, Click | Submit)] == [Click, Submit]
+
+
 def test_a_script_cannot_hide_a_real_click(computer):
     it = computer(
         "<button>Delete</button><script>for (const t of [window, document]) "
@@ -150,6 +179,37 @@ def test_same_document_navigations_are_marked(computer):
     assert [(e.url.removeprefix(it.instance.origin), e.same_document) for e in it.of(Navigation)] == [("/other", True)]
     it.act("click", "Jump")
     assert [e.url.removeprefix(it.instance.origin) for e in it.of(Navigation)] == ["/other#x"]
+
+
+def test_navigations_say_whether_the_agent_asked_for_the_address(computer):
+    it = computer("<title>T</title><a href=/b>On</a>", {"/b": "<title>B</title><a href=#x>Jump</a>"})
+
+    def asked():
+        return [(e.url.removeprefix(it.instance.origin), e.asked) for e in it.of(Navigation)]
+
+    it.act("click", "On")
+    assert asked() == [("/b", False)]
+    it.act("click", "Jump")
+    assert asked() == [("/b#x", False)]
+    it.act("goto", "/b#y")
+    assert asked() == [("/b#y", True)]
+    it.act("back")
+    assert asked() == [("/b#x", True)]
+    it.act("reload")
+    assert asked() == [("/b#x", True)]
+    it.act("goto", "/")
+    assert asked() == [("/", True)]
+    it.act("click", "On")
+    assert asked() == [("/b", False)]
+    it.act("new_tab", "/b")
+    assert asked() == [("/b", True)]
+
+
+def test_a_load_is_of_the_address_that_was_loaded(computer):
+    it = computer("<title>T</title>", {"/early": "<script>history.replaceState(0, '', '/target')</script>early"})
+    it.act("goto", "/early")
+    assert it.look().url.endswith("/target")
+    assert {e.url.removeprefix(it.instance.origin) for e in it.of(Load)} == {"/early"}
 
 
 LINKS = {

@@ -179,6 +179,7 @@ def test_a_held_dialog_waits_for_its_answer(computer):
     it.act("click", "P")
     it.act("answer_dialog", True, "you")
     assert it.look().title == "you"
+    assert [(e.name, e.value, e.origin) for e in it.of(Input)] == [("who?", "you", "agent")]
     with pytest.raises(ActionError, match="no dialog is open"):
         it.act("answer_dialog", True)
 
