@@ -89,9 +89,12 @@ class NoopPolicy:
 
 
 class RandomPolicy:
-    """Acts on a random listed element: clicks it, or fills it with a word of the goal. It must earn little."""
+    """Acts on a random listed element: clicks it, fills it with a word of the goal, or chooses one of its options.
 
-    _ELEMENT = re.compile(r'^\s*\[(\d+)\] (\w+) "')
+    It must earn little.
+    """
+
+    _ELEMENT = re.compile(r'^\s*\[(\d+)\] (\w+) ".*?"(?: "[^"]*" \((.*)\))?')
 
     def decide(self, views: Sequence[View]) -> list[Decision]:
         """Return a random plausible action for each episode."""
@@ -101,7 +104,10 @@ class RandomPolicy:
         targets = [m.groups() for line in view.observation["page"].splitlines() if (m := self._ELEMENT.match(line))]
         if not targets:
             return "back()"
-        ref, role = targets[int(view.rng.integers(len(targets)))]
+        ref, role, listed = targets[int(view.rng.integers(len(targets)))]
+        options = [option for option in (listed or "").split(", ") if option not in ("", "...")]
+        if options:
+            return f'select({ref}, "{options[int(view.rng.integers(len(options)))]}")'
         if role in {"textbox", "searchbox", "spinbutton"}:
             words = re.findall(r"\w+", view.observation["goal"]) or ["text"]
             return f'fill({ref}, "{words[int(view.rng.integers(len(words)))]}")'

@@ -1,12 +1,13 @@
 """Does memory grow? Episodes on many pages without pause, for as long as you like.
 
-    python bench/soak.py [--minutes 30] [--contexts 16] [--every 10] [--json FILE]
+    python bench/soak.py [--minutes 30] [--contexts 16] [--steps-per-s N] [--every 10] [--json FILE]
 
 The oracle solves the bundled tasks, one episode after another on every page. Every `--every` seconds the memory of the
 browsers (all their processes, shared pages counted once: PSS), of Playwright's driver (PSS) and of this process (RSS)
 is taken. Growth is from the median of the samples in the second fifth of the time, when everything is warm, to that of
 the last fifth; the run passes, and exits with 0, if it is under 5 % for the browsers and for Python, each, and no
-episode has failed.
+episode has failed. How much a browser holds depends on how fast it works: on a machine that does other things as well,
+`--steps-per-s` keeps the pace, all pages together, the same from beginning to end.
 """
 
 import argparse
@@ -29,7 +30,22 @@ LIMIT_PERCENT = 5.0
 COLUMNS = ("browsers", "driver", "python")
 
 
-async def episodes(context, until, counts):
+class Pace:
+    """Lets steps pass at a steady rate; None: at once."""
+
+    def __init__(self, steps_per_s):
+        self._every_s = 0.0 if steps_per_s is None else 1 / steps_per_s
+        self._next = time.monotonic()
+
+    async def step(self):
+        """Wait for this step's turn; what was missed is not made up for."""
+        now = time.monotonic()
+        self._next = max(self._next + self._every_s, now)
+        if self._next > now:
+            await asyncio.sleep(self._next - now)
+
+
+async def episodes(context, until, counts, pace):
     """Solve one task after another on one page."""
     number = context
     while time.monotonic() < until:
@@ -37,6 +53,7 @@ async def episodes(context, until, counts):
         try:
             await env.areset(seed=number)
             for action in env.instance.oracle:
+                await pace.step()
                 *_, info = await env.astep(action)
                 counts["steps"] += 1
                 if info["stop_reason"] is not None:
@@ -91,7 +108,8 @@ async def run(options, counts, samples):
     began = time.monotonic()
     until = began + 60 * options.minutes
     sampling = asyncio.ensure_future(sample(began, options.every, until, counts, samples))
-    await asyncio.gather(*(episodes(i, until, counts) for i in range(options.contexts)))
+    pace = Pace(options.steps_per_s)
+    await asyncio.gather(*(episodes(i, until, counts, pace) for i in range(options.contexts)))
     await sampling
 
 
@@ -107,6 +125,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--contexts", type=int, default=16)
+    parser.add_argument("--steps-per-s", type=float, help="of all pages together; as fast as they go if not given")
     parser.add_argument("--every", type=float, default=10.0, help="seconds between two samples")
     parser.add_argument("--json", type=Path, help="write samples and growth here as well")
     options = parser.parse_args()

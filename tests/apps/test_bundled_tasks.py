@@ -83,14 +83,15 @@ def test_reports_can_be_found_by_the_goals_words():
     for seed in SEEDS:
         instance, site = drawn("report-download", seed)
         p = instance.parameters
-        assert instance.goal == f'Download the report "{p["report"]}" from the {p["section"]} section as CSV.'
+        wanted = f'Download the report "{p["report"]}" from the {p["section"]} section as CSV: Period "{p["period"]}".'
+        assert instance.goal == wanted
         section = [href for text, href in links(site.get("/")) if text == p["section"]]
         assert section == [f"/sections/{p['section']}"]
         names = [text for text, _ in links(site.get(section[0]))]
         assert names.count(p["report"]) == 1
         assert names.count(f"{p['area']} {p['decoy_topic']}") == 1
         assert site.get(f"/reports/{p['area']}-{p['topic']}").status_code == 200
-        query = f"reports[?name == '{p['report']}' && section == '{p['section']}'].sha256 | [0]"
+        query = f"reports[?name == '{p['report']}'].totals[] | [?month == '{p['period']}'].sha256 | [0]"
         assert len(jmespath.search(query, site.state)) == 64
 
 
@@ -208,7 +209,12 @@ def test_articles_can_be_found_by_the_goals_words():
     for seed in SEEDS:
         instance, site = drawn("search-open", seed)
         p = instance.parameters
-        assert instance.goal == f'Find the article "{p["title"]}": search for "{p["thing"]}" and open it.'
+        assert instance.goal == f'Find the article "{p["title"]}": search for "{p["color"]} {p["thing"]}" and open it.'
+        near = [text for text, _ in links(site.get(f"/search?q={p['color']}+{p['thing']}"))]
+        assert sorted(near.count(f"{task} a {p['color']} {p['thing']}") for task in (p["task"], p["decoy_task"])) == [
+            1,
+            1,
+        ]
         found = links(site.get(f"/search?q={p['thing']}"))
         assert [text for text, _ in found].count(p["title"]) == 1
         assert [text for text, _ in found].count(f"{p['task']} a {p['decoy_color']} {p['thing']}") == 1

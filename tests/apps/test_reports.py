@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from milepost.envs.apps.reports.app import REPORTS_PER_SECTION, SECTIONS
+from milepost.envs.apps.reports.app import MONTHS, REPORTS_PER_SECTION, SECTIONS
 from milepost.errors import TaskError
 
 from .site import Site, heading, links
@@ -25,8 +25,9 @@ def test_the_way_to_the_file(site):
     report = site.get(dict(links(section))["North Budget"])
     assert report.url.path == "/reports/North-Budget"
     assert '<table aria-label="North Budget">' in report.text
-    assert '<form action="/reports/North-Budget/export"><button>Export CSV</button></form>' in report.text
-    export = site.get("/reports/North-Budget/export?")
+    assert '<form action="/reports/North-Budget/export"' in report.text
+    assert "<option>All months</option><option>January</option>" in report.text
+    export = site.get("/reports/North-Budget/export?period=All+months")
     assert export.headers["content-type"].startswith("text/csv")
     assert export.headers["content-disposition"] == 'attachment; filename="North-Budget.csv"'
     (known,) = [r for r in site.state["reports"] if r["name"] == "North Budget"]
@@ -34,7 +35,7 @@ def test_the_way_to_the_file(site):
     assert known["file"] == "North-Budget.csv"
     assert known["sha256"] == hashlib.sha256(export.content).hexdigest()
     assert site.state["viewed"] == ["North Budget"]
-    assert site.state["exported"] == ["North Budget"]
+    assert site.state["exported"] == [{"name": "North Budget", "period": "All months"}]
     rows = list(csv.reader(io.StringIO(export.text)))
     assert rows[0] == ["Month", "Total"]
     assert all(f"<td>{month}</td><td>{total}</td>" in report.text for month, total in rows[1:])
@@ -44,7 +45,23 @@ def test_another_report_is_another_file(site):
     wrong = site.get("/reports/North-Costs/export")
     (known,) = [r for r in site.state["reports"] if r["name"] == "North Budget"]
     assert hashlib.sha256(wrong.content).hexdigest() != known["sha256"]
-    assert site.state["exported"] == ["North Costs"]
+    assert site.state["exported"] == [{"name": "North Costs", "period": "All months"}]
+
+
+@pytest.mark.parametrize("month", MONTHS)
+def test_one_month_is_a_file_of_its_own(site, month):
+    export = site.get(f"/reports/North-Budget/export?period={month}")
+    assert export.headers["content-disposition"] == f'attachment; filename="North-Budget-{month}.csv"'
+    (known,) = [r for r in site.state["reports"] if r["name"] == "North Budget"]
+    (total,) = [t for t in known["totals"] if t["month"] == month]
+    assert export.text == f"Month,Total\n{month},{total['total']}\n"
+    assert total["sha256"] == hashlib.sha256(export.content).hexdigest()
+    assert site.state["exported"] == [{"name": "North Budget", "period": month}]
+
+
+def test_a_period_that_is_none_is_not_exported(site):
+    assert site.get("/reports/North-Budget/export?period=May").status_code == 404
+    assert site.state["exported"] == []
 
 
 def test_nothing_is_visited_before_the_first_visit(site):

@@ -98,6 +98,7 @@ def test_near_misses_do_not(played: dict[str, Played], name: str):
 
 
 TRAPS = {
+    ("report-download", "wrong_export"): "another report of the same section",
     ("mail-send", "deleted"): "a message of the inbox deleted",
     ("mail-attach", "leaked"): "the other file",
     ("settings-toggle", "other_changed"): "another switch turned off",

@@ -68,8 +68,9 @@ class LibraryApp(Website):
     """Articles titled "<task> a <color> <thing>"; a search lists those whose titles hold every word of the query.
 
     Pages: `/`, `/search?q=<words>`, `/articles/<article>`.
-    Task parameters: the target's `task`, `color` and `thing`, and the `decoy_color` of a neighbour; four articles
-    besides the target are about the same thing.
+    Task parameters: the target's `task`, `color` and `thing`, the `decoy_color` of a neighbour, and, if the task gives
+    it, the `decoy_task` of the one that shares color and thing; four articles besides the target are about the same
+    thing.
     State: `searches`, the queries that were run, and `opened`, the titles of the articles that were served, in order.
     """
 
@@ -90,7 +91,8 @@ class LibraryApp(Website):
         task, color, thing, decoy_color = (
             text_parameter(self.name, parameters, name) for name in ("task", "color", "thing", "decoy_color")
         )
-        titles = _draw_titles(rng, task, color, thing, decoy_color)
+        decoy_task = text_parameter(self.name, parameters, "decoy_task") if "decoy_task" in parameters else None
+        titles = _draw_titles(rng, task, color, thing, decoy_color, decoy_task)
         bodies = rng.integers(len(BODIES), size=len(titles)).tolist()
         rows = [(slug(t), t, BODIES[body], i) for i, (t, body) in enumerate(zip(titles, bodies, strict=True))]
         db.executemany("INSERT INTO article VALUES (?, ?, ?, ?)", rows)
@@ -134,9 +136,13 @@ class LibraryApp(Website):
         return self.page("article.html", title=row[0], body=row[1])
 
 
-def _draw_titles(rng: np.random.Generator, task: str, color: str, thing: str, decoy_color: str) -> list[str]:
+def _draw_titles(
+    rng: np.random.Generator, task: str, color: str, thing: str, decoy_color: str, decoy_task: str | None
+) -> list[str]:
     """Return all titles in a drawn order; no title occurs twice, and `RESULTS_PER_PAGE` hold the target's thing."""
     tasks = rng.permutation([t for t in TASKS if t != task]).tolist()
+    if decoy_task is not None:
+        tasks = [decoy_task, *(t for t in tasks if t != decoy_task)]
     colors = rng.permutation([c for c in COLORS if c not in (color, decoy_color)]).tolist()
     titles = [
         _title(task, color, thing),

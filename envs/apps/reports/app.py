@@ -35,6 +35,7 @@ TOPICS = (
 )
 MONTHS = ("January", "February", "March")
 REPORTS_PER_SECTION = 4
+ALL_MONTHS = "All months"
 
 _SCHEMA = """
 CREATE TABLE report (
@@ -45,19 +46,26 @@ CREATE TABLE report (
     csv BLOB NOT NULL,
     sha256 TEXT NOT NULL
 );
-CREATE TABLE visit (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, slug TEXT NOT NULL REFERENCES report);
+CREATE TABLE visit (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    slug TEXT NOT NULL REFERENCES report,
+    period TEXT NOT NULL
+);
 """
 
 
 class ReportsApp(Website):
     """Five sections of four reports each; every report's name is unique, its numbers are drawn for the episode.
 
-    Pages: `/`, `/sections/<section>`, `/reports/<report>`; `/reports/<report>/export` answers with a CSV file.
+    Pages: `/`, `/sections/<section>`, `/reports/<report>`; `/reports/<report>/export` answers with a CSV file: of all
+    months, `<report>.csv`, or of the one that was chosen as its period, `<report>-<month>.csv`.
     Task parameters: `section`, the report's `area` and `topic` (its name is "<area> <topic>"), and the `decoy_topic` of
     a neighbour in the same section that shares its area. Where a task asks for a figure also `month`, with its `total`
     in the target report, and `other_month`, with its `other_total`; totals are texts such as "437".
-    State: `reports`, a list of `{name, section, file, sha256, totals}` with `totals` a list of `{month, total}`;
-    `viewed` and `exported`, names in the order of visits.
+    State: `reports`, a list of `{name, section, file, sha256, totals}` with `totals` a list of
+    `{month, total, sha256}`, the hash being that of the month's own file; `viewed`, names in the order of visits, and
+    `exported`, a list of `{name, period}`.
     """
 
     name = "reports"
@@ -93,14 +101,14 @@ class ReportsApp(Website):
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
         """Return every report's section, file name, hash and totals, and which reports were viewed and exported."""
         reports = db.execute("SELECT name, section, slug, sha256, csv FROM report ORDER BY position").fetchall()
-        visits = db.execute("SELECT kind, name FROM visit JOIN report USING (slug) ORDER BY number").fetchall()
+        visits = db.execute("SELECT kind, name, period FROM visit JOIN report USING (slug) ORDER BY number").fetchall()
         return {
             "reports": [
                 {"name": name, "section": section, "file": f"{key}.csv", "sha256": sha256, "totals": _totals(csv)}
                 for name, section, key, sha256, csv in reports
             ],
-            "viewed": [name for kind, name in visits if kind == "viewed"],
-            "exported": [name for kind, name in visits if kind == "exported"],
+            "viewed": [name for kind, name, _ in visits if kind == "viewed"],
+            "exported": [{"name": name, "period": period} for kind, name, period in visits if kind == "exported"],
         }
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -125,23 +133,31 @@ class ReportsApp(Website):
         return self.page("section.html", section=section, reports=[(f"/reports/{key}", name) for key, name in rows])
 
     async def _report(self, request: Request) -> Response:
-        key, name, csv = _visit(request, "viewed")
+        key, name, csv = _visit(request, "viewed", ALL_MONTHS)
         header, *rows = (line.split(",") for line in csv.decode().splitlines())
-        return self.page("report.html", name=name, header=header, rows=rows, export=f"/reports/{key}/export")
+        periods = (ALL_MONTHS, *MONTHS)
+        return self.page(
+            "report.html", name=name, header=header, rows=rows, export=f"/reports/{key}/export", periods=periods
+        )
 
     async def _export(self, request: Request) -> Response:
-        key, _, csv = _visit(request, "exported")
+        period = request.query_params.get("period", ALL_MONTHS)
+        if period not in (ALL_MONTHS, *MONTHS):
+            raise HTTPException(404)
+        key, _, csv = _visit(request, "exported", period)
+        if period != ALL_MONTHS:
+            key, csv = f"{key}-{period}", _month_csv(csv, period)
         headers = {"Content-Disposition": f'attachment; filename="{key}.csv"', "Cache-Control": "no-store"}
         return Response(csv, media_type="text/csv", headers=headers)
 
 
-def _visit(request: Request, kind: str) -> tuple[str, str, bytes]:
+def _visit(request: Request, kind: str, period: str) -> tuple[str, str, bytes]:
     """Find the report that the address names, record the visit, and return its slug, name and CSV."""
     db = database(request)
     row = db.execute("SELECT slug, name, csv FROM report WHERE slug = ?", (request.path_params["report"],)).fetchone()
     if row is None:
         raise HTTPException(404)
-    db.execute("INSERT INTO visit (kind, slug) VALUES (?, ?)", (kind, row[0]))
+    db.execute("INSERT INTO visit (kind, slug, period) VALUES (?, ?, ?)", (kind, row[0], period))
     return row[0], row[1], row[2]
 
 
@@ -180,7 +196,16 @@ def _with_figures(totals: Sequence[int], parameters: Mapping[str, Any]) -> list[
 
 def _totals(csv: bytes) -> list[dict[str, Any]]:
     _, *rows = (line.split(",") for line in csv.decode().splitlines())
-    return [{"month": month, "total": int(total)} for month, total in rows]
+    return [
+        {"month": month, "total": int(total), "sha256": hashlib.sha256(_month_csv(csv, month)).hexdigest()}
+        for month, total in rows
+    ]
+
+
+def _month_csv(csv: bytes, month: str) -> bytes:
+    """Return the file of one month: the header and its line."""
+    header, *rows = csv.splitlines(keepends=True)
+    return header + b"".join(row for row in rows if row.startswith(f"{month},".encode()))
 
 
 def _csv(totals: Sequence[int]) -> bytes:
@@ -188,4 +213,4 @@ def _csv(totals: Sequence[int]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-__all__ = ["AREAS", "MONTHS", "REPORTS_PER_SECTION", "SECTIONS", "TOPICS", "ReportsApp"]
+__all__ = ["ALL_MONTHS", "AREAS", "MONTHS", "REPORTS_PER_SECTION", "SECTIONS", "TOPICS", "ReportsApp"]
