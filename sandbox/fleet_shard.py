@@ -42,7 +42,7 @@ class FleetLimits:
     """
 
     contexts_per_browser: int = 16
-    episodes_per_context: int = 100
+    episodes_per_context: int = 50
     episodes_per_browser: int = 5_000
     age_s: float = 2 * 3_600.0
     memory_bytes: int = 3 * 1024**3
