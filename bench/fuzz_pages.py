@@ -22,8 +22,9 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from milepost.envs import MilepostEnv, Task, register_app
+from milepost.envs import MilepostEnv, Task
 from milepost.envs.actions import ACTION_TYPES, GROUPS
+from milepost.envs.apps import register_app
 from milepost.sandbox.app_server import App
 from milepost.sandbox.browser_thread import BrowserThread
 from milepost.sandbox.errors import FailureKind, SandboxError

@@ -284,7 +284,7 @@ class PageSession(PageActions):
     async def html(self, limit_chars: int) -> str:
         """Return the main document's pruned HTML, at most `limit_chars` characters; raises like `look`."""
         with self._acting() as tab:
-            return str(await tab.clock.evaluate(f"milepostPage.html({int(limit_chars)})"))
+            return str(await tab.read(f"milepostPage.html({int(limit_chars)})"))
         return ""
 
     async def screenshot(self) -> bytes:

@@ -160,6 +160,7 @@ const scroll = (direction, ref = null) => {
   const whole = (node) => !node || node === bodyOf(document) || node === docRoot(document);
   while (!whole(part) && !(isElement(part) && moves(part))) part = composedParent(part);
   if (whole(part)) part = page;
+  if (!part) return { error: "the page is empty; nothing is there to scroll" };
   const before = part[`scroll${side}`];
   const step = sign * 0.8 * Math.min(part[`client${extent}`], extent === "Height" ? innerHeight : innerWidth);
   part.scrollBy({ [side.toLowerCase()]: step, behavior: "instant" });

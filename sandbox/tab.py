@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .workspace import Workspace
 
 SETTLE_MS = 50.0
+READ_TRIES = 3
 MAX_ELEMENTS = 1_000
 NAVIGATE_DEADLINE_S = 15.0
 DialogPolicy = Literal["accept", "ask"]
@@ -153,7 +154,7 @@ class Tab:
         await self._set_world(start_ms, seed, None)
         if url is not None:
             await self.navigate(url)
-            self._move_ms = start_ms - await self.clock.evaluate("milepostPage.born")
+            self._move_ms = start_ms - await self.read("milepostPage.born")
             await asyncio.gather(
                 self._set_world(start_ms, seed, self._move_ms), self.channel.send("Page.resetNavigationHistory")
             )
@@ -197,7 +198,7 @@ class Tab:
 
     async def look(self) -> TabView:
         """Return the page as it stands, with the content of its frames; raises like `settle`."""
-        for _ in range(3):
+        for _ in range(READ_TRIES):
             try:
                 view = await self._look()
                 break
@@ -214,6 +215,15 @@ class Tab:
             elements=tuple(_element(row) for row in view["elements"][:MAX_ELEMENTS]),
             elements_omitted=view["omitted"] + max(0, len(view["elements"]) - MAX_ELEMENTS),
         )
+
+    async def read(self, expression: str) -> Any:
+        """Evaluate in the main document; one that is being replaced is let settle first. Raises like `settle`."""
+        for _ in range(READ_TRIES):
+            try:
+                return await self.clock.evaluate(expression)
+            except ContextGoneError:
+                await self.clock.settle(SETTLE_MS)
+        raise PageHungError("the page replaces itself without end")
 
     async def ask(self, ref: int, name: str, *arguments: Any) -> dict[str, Any]:
         """Call a function of the page script on an element; its spot, if it tells one, is the viewport's.

@@ -21,6 +21,8 @@ Button = Literal["left", "right", "middle"]
 INPUT_DEADLINE_S = 10.0
 DRAG_STEPS = 4
 CLICK_TRIES = 3
+MOVE_FRAMES = 4  # one is enough, but for a page that is busy with a drag of its own
+MOVE_PATIENCE_S = 0.5
 _HELD = {"none": 0, "left": 1, "right": 2, "middle": 4}
 
 
@@ -119,7 +121,11 @@ async def give_files(tab: Tab, ref: int, paths: Sequence[Path]) -> None:
 
 
 async def _moved(tab: Tab, move: asyncio.Future[dict[str, Any]]) -> None:
-    await tab.frames.draw()
+    for _ in range(MOVE_FRAMES):
+        await tab.frames.draw()
+        await asyncio.wait({move}, timeout=MOVE_PATIENCE_S)
+        if move.done():
+            break
     await tab.channel.finish(move, "a move of the mouse", timeout_s=INPUT_DEADLINE_S)
 
 
