@@ -79,6 +79,7 @@ def task_of(milestones: list[Any]) -> Task:
         "milestones": milestones,
         "success": [],
         "near_miss": [],
+        "oracle": ['click("{section}")', 'click("{report}")', 'click("Export CSV")'],  # all months
         "actions": ["basic", "files"],
         "max_steps": 30,
         "max_idle_steps": None,
