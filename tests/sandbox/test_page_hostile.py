@@ -155,13 +155,6 @@ def test_the_page_finds_no_trace(computer):
     assert json.loads(found) == [0, "undefined", "undefined", False, 0]
 
 
-def test_a_page_that_leaves_while_it_is_read_is_read_where_it_has_gone(computer):
-    leaves = "<p>first</p><form action=/two></form><script>setTimeout(() => document.forms[0].submit(), 5)</script>"
-    it = computer(leaves, {"/two": "<p>second</p>"})
-    it.settle(200)
-    assert "second" in it.run(it.page.html(2_000))
-
-
 def test_an_empty_document_has_nothing_to_scroll(computer):
     it = computer("<button onclick='document.documentElement.remove()'>Empty</button>")
     it.act("click", "Empty")
