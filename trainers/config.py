@@ -68,6 +68,7 @@ class GRPOConfig(_Section):
         clip_low, clip_high: the ratio is clipped to [1 - clip_low, 1 + clip_high].
         negative_scale: negative advantages are multiplied by this; below 1 a small model forgets less of what it knows.
         kl_coef: weight of k3(pi || base), the base being the model with the adapter off.
+        kl_fraction: share of an update's prompts on which that KL is estimated; at 1 it costs a third of the update.
         entropy_coef: weight of the entropy bonus at the start.
         entropy_target: when set, the entropy weight adapts to hold the mean token entropy near this (nats).
         max_grad_norm: gradient norm bound.
@@ -103,6 +104,7 @@ class GRPOConfig(_Section):
     clip_high: float = Field(default=0.28, gt=0)
     negative_scale: float = Field(default=0.5, gt=0, le=1)
     kl_coef: float = Field(default=0.005, ge=0)
+    kl_fraction: float = Field(default=1.0, gt=0, le=1)
     entropy_coef: float = Field(default=0.0, ge=0)
     entropy_target: float | None = Field(default=None, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)

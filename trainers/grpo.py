@@ -396,6 +396,7 @@ def _update_config(config: GRPOConfig, entropy_coef: float) -> UpdateConfig:
         temperature=config.temperature,
         max_pack_tokens=config.pack_tokens,
         target_kl=config.target_kl,
+        kl_fraction=config.kl_fraction,
     )
 
 

@@ -76,6 +76,7 @@ def policy_loss(
     weight_R: Tensor,
     entropy_R: Tensor | None = None,
     reference_R: Tensor | None = None,
+    reference_weight_R: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss to minimise, and weighted sums of diagnostics (add them over packs whose weights sum to 1 together).
 
@@ -87,6 +88,7 @@ def policy_loss(
         weight_R: see `token_weights`; may be a part of a larger batch's weights.
         entropy_R: of the policy at each token; needed if entropy_coef > 0.
         reference_R: under the reference policy; needed if kl_coef > 0.
+        reference_weight_R: the tokens' weights in the KL, 0 where `reference_R` was not computed; None: `weight_R`.
 
     Returns:
         Scalar loss, and detached scalars: policy_loss, ratio, clip_fraction, approx_kl (k3 of policy to behaviour),
@@ -103,7 +105,9 @@ def policy_loss(
     if objective.entropy_coef > 0 and entropy_R is None:
         raise ValueError("entropy_coef > 0 needs entropy_R; give the policy's entropies or set entropy_coef to 0")
     if reference_R is not None:
-        sums["kl_reference"] = (k3(logprobs_R, reference_R) * weight_R).sum()
+        sums["kl_reference"] = (
+            k3(logprobs_R, reference_R) * (weight_R if reference_weight_R is None else reference_weight_R)
+        ).sum()
         loss = loss + objective.kl_coef * sums["kl_reference"]
     if entropy_R is not None:
         sums["entropy"] = (entropy_R * weight_R).sum()

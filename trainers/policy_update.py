@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from ..agents.engines.llama_ops import GroupTensors
 from ..agents.engines.token_trie import plan_attention
 from ..agents.lora import adapter_off, trainable_parameters
 from .objectives import Objective, policy_loss, token_weights
-from .trie import Pack, make_packs
+from .trie import Pack, make_pack, make_packs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class UpdateConfig:
         max_pack_tokens: most trie nodes in one forward pass; bounds memory.
         target_kl: when the policy's k3 to the sampler on a minibatch exceeds this (nats a token), the rest of the batch
             is left; None never does. The first minibatch is always learnt from.
+        kl_fraction: share of each minibatch's prompts, drawn at random, on whose samples the KL to the reference is
+            estimated, in (0, 1]; their weights make up for the others. The reference costs a third of an update at 1.
     """
 
     objective: Objective = field(default_factory=Objective)
@@ -51,6 +54,7 @@ class UpdateConfig:
     temperature: float = 1.0
     max_pack_tokens: int = 2048
     target_kl: float | None = None
+    kl_fraction: float = 1.0
 
 
 def response_logprobs(
@@ -133,22 +137,25 @@ def update_policy(
             token_weights(torch.arange(len(chunk)).repeat_interleave(counts), len(chunk), objective.normalisation),
             counts.tolist(),
         )
+        kl_weights = _kl_weights(chunk, weights, config.kl_fraction if objective.kl_coef > 0 else 0.0, generator)
         packs = make_packs([(s.prompt_ids, s.response_ids) for s in chunk], max_tokens=config.max_pack_tokens)
         optimizer.zero_grad(set_to_none=True)
         approx_kl = 0.0
         for pack in packs:
             trie_tokens += len(pack.trie)
             picked = [chunk[i] for i in pack.samples]
-            reference_R = None
-            if objective.kl_coef > 0:
-                with torch.no_grad(), adapter_off(model):
-                    reference_R, _ = response_logprobs(model, pack, temperature=config.temperature)
             logprobs_R, entropy_R = response_logprobs(
                 model,
                 pack,
                 temperature=config.temperature,
                 entropy_gradient=objective.entropy_coef > 0,
             )
+            kl_weight_R = torch.cat([kl_weights[i] for i in pack.samples])
+            reference_R = logprobs_R.detach().clone()
+            if bool(kl_weight_R.any()):
+                reference_R[kl_weight_R > 0] = _reference(
+                    model, [s for s, i in zip(picked, pack.samples, strict=True) if bool(kl_weights[i].any())], config
+                )
             loss, sums = policy_loss(
                 objective,
                 logprobs_R=logprobs_R,
@@ -156,7 +163,8 @@ def update_policy(
                 advantages_R=torch.tensor([s.advantage for s in picked for _ in s.response_ids]),
                 weight_R=torch.cat([weights[i] for i in pack.samples]),
                 entropy_R=entropy_R,
-                reference_R=reference_R,
+                reference_R=reference_R if objective.kl_coef > 0 else None,
+                reference_weight_R=kl_weight_R,
             )
             loss.backward()  # type: ignore[no-untyped-call]
             totals["loss"] = totals.get("loss", 0.0) + float(loss.detach())
@@ -182,6 +190,27 @@ def update_policy(
     metrics["plain_tokens"] = float(config.epochs * sum(len(s.prompt_ids) + len(s.response_ids) for s in batch))
     metrics["update_s"] = time.perf_counter() - started
     return metrics
+
+
+def _reference(model: Any, samples: Sequence[TokenSample], config: UpdateConfig) -> Tensor:
+    """Log-probabilities of the samples' response tokens, in order, with the adapter off."""
+    pack = make_pack([(s.prompt_ids, s.response_ids) for s in samples], range(len(samples)))
+    with torch.no_grad(), adapter_off(model):
+        return response_logprobs(model, pack, temperature=config.temperature)[0]
+
+
+def _kl_weights(
+    chunk: Sequence[TokenSample], weights: Sequence[Tensor], fraction: float, generator: torch.Generator | None
+) -> list[Tensor]:
+    """Weights of each sample's tokens in the KL: those of a random share of the prompts, scaled to keep their sum."""
+    prompts = list(dict.fromkeys(s.prompt_ids for s in chunk))
+    count = math.ceil(fraction * len(prompts))
+    if count == len(prompts):
+        return list(weights)
+    chosen = {prompts[i] for i in torch.randperm(len(prompts), generator=generator)[:count].tolist()}
+    kept = [w if s.prompt_ids in chosen else torch.zeros_like(w) for s, w in zip(chunk, weights, strict=True)]
+    total = sum(float(w.sum()) for w in kept)
+    return [w * (sum(float(x.sum()) for x in weights) / total) for w in kept] if total else kept
 
 
 def _set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

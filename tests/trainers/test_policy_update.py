@@ -143,3 +143,26 @@ def test_a_policy_that_has_moved_too_far_learns_no_more_from_the_batch():
     assert moved > 1e-3
     assert steps(1e-6)[0] == 1
     assert steps(1e9)[0] == made
+
+
+def test_kl_on_a_share_of_the_prompts_estimates_the_kl_on_all_of_them():
+    model = tiny_llama()
+    prompts = [(3, 4, i) for i in range(5, 13)]
+    samples = HFEngine(model).sample(
+        prompts, max_new_tokens=4, temperature=1.0, stop_ids=[2], generator=torch.Generator().manual_seed(0)
+    )
+    batch = [
+        TokenSample(prompt_ids=p, response_ids=s.ids, behaviour_logprobs=s.logprobs, advantage=0.0)
+        for p, s in zip(prompts, samples, strict=True)
+    ]
+    objective = Objective(kl_coef=0.1, normalisation="sequence")
+
+    def kl(fraction, seed=0):
+        config = UpdateConfig(objective=objective, kl_fraction=fraction, max_pack_tokens=12)
+        generator = torch.Generator().manual_seed(seed)
+        return update_policy(model, optimizer_of(model, 0.0), batch, config, generator=generator)["kl_reference"]
+
+    estimates = [kl(0.25, seed) for seed in range(120)]
+    assert max(estimates) > min(estimates)
+    spread = torch.tensor(estimates).std() / len(estimates) ** 0.5
+    assert abs(sum(estimates) / len(estimates) - kl(1.0)) < 4 * float(spread)
