@@ -55,6 +55,7 @@ class Trajectory:
         policy_version: number of optimiser updates behind the policy that acted.
         ledger_path: the episode's ledger, relative to the run folder; None if not written.
         ledger_hash: the hash of the ledger's last line; a ledger that was made anew or cut does not match it.
+        final_observation: rendered text of what the last step led to; "" if there is none.
     """
 
     task: str
@@ -68,6 +69,7 @@ class Trajectory:
     policy_version: int
     ledger_path: str | None = None
     ledger_hash: str | None = None
+    final_observation: str = ""
 
     @property
     def total_reward(self) -> float:

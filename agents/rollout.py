@@ -218,6 +218,7 @@ def _trajectory(slot: _Slot, terminated: bool, truncated: bool, policy_version: 
         policy_version=policy_version,
         ledger_path=None if info.get("ledger_path") is None else str(info["ledger_path"]),
         ledger_hash=info.get("ledger_hash"),
+        final_observation=render_observation(slot.observation),
     )
 
 

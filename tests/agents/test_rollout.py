@@ -9,6 +9,7 @@ import pytest
 from milepost.agents.evaluate import HELD_OUT_SEED, evaluate, evaluate_policy, score
 from milepost.agents.policies import Decision, NoopPolicy, OraclePolicy, RandomPolicy, View
 from milepost.agents.rollout import EnvPool, EpisodeSpec, RolloutTimes, StepTaken, run_episodes
+from milepost.agents.views import episode_view
 from milepost.envs.registration import task_for
 from milepost.sandbox.errors import RunError
 
@@ -37,6 +38,12 @@ def test_episodes_come_back_in_order_with_their_records(tmp_path: Path):
         assert all(a.milestones_after == b.milestones_before for a, b in zip(t.steps, t.steps[1:], strict=False))
         assert t.ledger_path is not None
         assert Path(t.ledger_path).is_file()
+        view = episode_view(t)
+        assert view.goal == instance.goal
+        assert [s.action for s in view.steps] == list(instance.oracle)
+        assert not any("Goal: " in text for s in view.steps for text in (s.before, s.after))
+        assert all(a.after == b.before for a, b in zip(view.steps, view.steps[1:], strict=False))
+        assert view.steps[-1].after
     assert times.steps == len(taken) == sum(len(t.steps) for t in trajectories)
 
 
