@@ -21,6 +21,7 @@ from ..envs.checks.static import StaticReport
 from ..envs.concurrent import reset_many
 from ..envs.registration import isolated_registry, register_task
 from ..envs.task import Task, TaskInstance
+from ..rewards.types import Source
 from ..sandbox.errors import RewardError, TaskError
 from .null_policies import ClickEverythingPolicy, SubmitOnlyPolicy, for_null_agents
 from .policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy, ScriptPolicy
@@ -203,7 +204,7 @@ def _oracle(stage: _Stage, trajectories: Sequence[Trajectory]) -> Row:
     expected = "every milestone that is not forbidden, success, no action refused"
     if broken := _broken(trajectories):
         return _machine_failed(ORACLE, expected, broken)
-    wanted = {m.id for m in stage.task.milestones if not m.forbidden}
+    wanted = {m.id for m in stage.task.milestones if not m.forbidden and m.source is Source.RULE}
     for trajectory in trajectories:
         problem = _what_went_wrong(stage, trajectory, wanted)
         if problem:
@@ -215,14 +216,16 @@ def _oracle(stage: _Stage, trajectories: Sequence[Trajectory]) -> Row:
                 seen=f"{earned} of {len(trajectories)} earn everything; seed {trajectory.seed}: {problem}",
                 cure=f"play it by hand: milepost tasks show {stage.task.name} --seed {trajectory.seed}",
             )
-    rewards = {f"{stage.instance(t).max_reward:.2f}" for t in trajectories}
+    rewards = {f"{stage.instance(t).rule_reward:.2f}" for t in trajectories}
     steps = sorted({len(t.steps) for t in trajectories})
     seen = f"{len(trajectories)} of {len(trajectories)} earn everything, {' or '.join(sorted(rewards))}, in "
     return Row(name=ORACLE, expected=expected, status=RowStatus.OK, seen=f"{seen}{_range(steps)} steps")
 
 
 def _earned_all(stage: _Stage, trajectory: Trajectory) -> bool:
-    return trajectory.success and isclose(trajectory.total_reward, stage.instance(trajectory).max_reward, abs_tol=1e-9)
+    instance = stage.instance(trajectory)
+    done = instance.rule_success <= stage.reached(trajectory) if instance.judged else trajectory.success
+    return done and isclose(trajectory.total_reward, instance.rule_reward, abs_tol=1e-9)
 
 
 def _what_went_wrong(stage: _Stage, trajectory: Trajectory, wanted: set[str]) -> str:
@@ -234,10 +237,10 @@ def _what_went_wrong(stage: _Stage, trajectory: Trajectory, wanted: set[str]) ->
         return f"it does not reach {_names(missing)} (it ended by {trajectory.stop_reason})"
     if faults := reached - wanted:
         return f"it reaches the forbidden {_names(faults)}"
-    if not trajectory.success:
+    if not trajectory.success and not stage.instance(trajectory).judged:
         return f"no success (it ended by {trajectory.stop_reason})"
     if not _earned_all(stage, trajectory):
-        return f"it earns {trajectory.total_reward:g} of {stage.instance(trajectory).max_reward:g}"
+        return f"it earns {trajectory.total_reward:g} of {stage.instance(trajectory).rule_reward:g}"
     return ""
 
 
@@ -305,7 +308,7 @@ def _busy(stage: _Stage, name: str, trajectories: Sequence[Trajectory]) -> Row:
         return _machine_failed(name, expected, broken)
     episodes = len(trajectories)
     successes = sum(t.success for t in trajectories)
-    share = sum(t.total_reward / stage.instance(t).max_reward for t in trajectories) / episodes
+    share = sum(t.total_reward / (stage.instance(t).rule_reward or 1.0) for t in trajectories) / episodes
     seen = f"{successes} of {episodes} succeed, {share:.0%} of the reward"
     status, cure = RowStatus.OK, ""
     if successes > MOST_NULL_SUCCESS * episodes:

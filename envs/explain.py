@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from ..rewards.shaping import Shaping
 from ..rewards.spec import Spec
 from ..rewards.templates import value_text
+from ..rewards.types import Source
 from ..rewards.wording import describe, listed
 from .milestone_spec import MilestoneSpec
 from .parameters import Parameter
@@ -23,7 +24,18 @@ from .reward_spec import ComponentReward
 from .task import Task
 
 _KNOWN_OF_MILESTONE = frozenset(
-    {"id", "description", "catalogue", "reward", "after", "forbidden", "ends_episode", "expires_after", "spec"}
+    {
+        "id",
+        "description",
+        "source",
+        "catalogue",
+        "reward",
+        "after",
+        "forbidden",
+        "ends_episode",
+        "expires_after",
+        "spec",
+    }
 )
 _KNOWN_OF_TASK = frozenset(
     {"name", "version", "family", "description", "app", "start", "goal", "parameters", "actions", "max_steps"}
@@ -128,6 +140,9 @@ def _row(task: Task, milestone: MilestoneSpec, spec: Spec, description: str) -> 
         conditions.append("It is forbidden: an episode that reaches it is no success.")
     if milestone.ends_episode:
         conditions.append("It ends the episode.")
+    if milestone.source is not Source.RULE:
+        who = {Source.JUDGE: "An LLM judge", Source.MODEL: "The learned reward model"}[milestone.source]
+        conditions.append(f"{who} answers for it.")
     if milestone.id in task.success_ids:
         conditions.append("Success needs it.")
     conditions += _further(milestone, _KNOWN_OF_MILESTONE)

@@ -34,11 +34,11 @@ from ..rewards.parts import detector_keys, fail, hint, spec_of
 from ..rewards.sequences import Within
 from ..rewards.spec import Spec
 from ..rewards.templates import fill
-from ..rewards.types import Detector, Milestone
+from ..rewards.types import Detector, Milestone, Source
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
-_COMMON = ("id", "description", "catalogue", "reward", "after", "forbidden", "ends_episode", "expires_after")
+_COMMON = ("id", "description", "source", "catalogue", "reward", "after", "forbidden", "ends_episode", "expires_after")
 
 
 def _given(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -51,6 +51,8 @@ class MilestoneSpec(BaseModel):
     Attributes:
         id: unique in the task, lower_case_with_underscores.
         description: one line for people, a template; the catalogue's if absent.
+        source: who answers for it: `rule`, a detector; `judge` or `model`, when the episode is over. Those two have a
+            `rubric` in a detector's place.
         catalogue: name of a ready-made milestone, see `rewards/catalogue.py`.
         reward: what it pays; zero or less if forbidden.
         after: ids that must have been reached before it, or are at the same step.
@@ -65,6 +67,7 @@ class MilestoneSpec(BaseModel):
 
     id: Identifier
     description: str = ""
+    source: Source = Source.RULE
     catalogue: str | None = None
     reward: float = Field(allow_inf_nan=False)
     after: tuple[Identifier, ...] = ()
@@ -119,6 +122,9 @@ class MilestoneSpec(BaseModel):
             return given
         keys = dict(given)
         kind = keys.pop("detector", None)
+        judged = "rubric" in keys or keys.get("source") in ("judge", "model")
+        if kind is None and judged and "catalogue" not in keys:
+            kind = "rubric"
         entry = None
         if (name := keys.get("catalogue")) is not None:
             entry = CATALOGUE.get(name) if isinstance(name, str) else None
@@ -140,7 +146,7 @@ class MilestoneSpec(BaseModel):
             fail(f"expected `reward: NUMBER` beside {shown}, got none; add it or use a catalogue milestone", "detector")
         if given_whole:
             return {**keys, "spec": spec_of(kind)}
-        common = {key: keys.pop(key) for key in _COMMON if key in keys}
+        common = {key: keys.pop(key) for key in _COMMON if key in keys and not _is_the_detectors(key, keys[key])}
         presets = entry.presets if entry is not None and kind == entry.kinds[0] else {}
         fields = detector_keys(kind, keys, common=_COMMON, called=name or "")
         return {**common, "spec": {"kind": kind, **presets, **fields}}
@@ -159,9 +165,24 @@ class MilestoneSpec(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _is_settled_by_its_source(self) -> Self:
+        judged = self.spec.kind == "rubric"  # type: ignore[attr-defined]
+        if judged != (self.source is not Source.RULE):
+            raise ValueError(
+                "expected `source: judge` or `source: model` beside a `rubric`, and beside nothing else, got source "
+                f"{self.source} with {self.spec.kind}; a detector is a rule's"  # type: ignore[attr-defined]
+            )
+        if judged and (self.ends_episode or self.forbidden or self.expires_after is not None):
+            raise ValueError(
+                "a rubric is judged when the episode is over, so it can neither end it nor expire, and cannot be "
+                "forbidden; take `ends_episode`, `expires_after` and `forbidden` out"
+            )
+        return self
+
     @model_serializer
     def _as_written(self) -> dict[str, Any]:
-        common = {name: value for name in _COMMON if (value := getattr(self, name)) is not None}
+        common = {name: value for name in _COMMON if (value := getattr(self, name)) not in (None, Source.RULE)}
         return {**common, **self.spec.as_written()}
 
     @classmethod
@@ -195,8 +216,14 @@ class MilestoneSpec(BaseModel):
             after=self.after,
             forbidden=self.forbidden,
             ends_episode=self.ends_episode,
+            source=self.source,
             expires_after=self.expires_after,
         )
+
+
+def _is_the_detectors(key: str, value: Any) -> bool:
+    """Tell whether a common key is a detector's own here: `data_transferred` has a `source` too, a mapping."""
+    return key == "source" and not isinstance(value, str)
 
 
 def _counted_from(spec: Spec) -> Iterator[str]:

@@ -36,7 +36,7 @@ from ..rewards.scorer import RewardScheme, most_reward
 from ..rewards.shaping import Shaping
 from ..rewards.templates import Style, fill, placeholders
 from ..rewards.tracker import dag_order
-from ..rewards.types import Milestone
+from ..rewards.types import Milestone, Source
 from ..sandbox.errors import TaskError
 from .actions import ACTION_TYPES, DEFAULT_GROUPS, GROUPS, verbs_of
 from .initial_files import MAX_INITIAL_FILES, fill_files, path_problem
@@ -130,11 +130,20 @@ class Task(BaseModel):
             if problem := path_problem(path):
                 _fail(f"files: {problem}", "files", path)
         ids = [milestone.id for milestone in self.milestones]
+        judged = {milestone.id for milestone in self.milestones if milestone.source is not Source.RULE}
         for i, milestone in enumerate(self.milestones):
             if milestone.id in ids[:i]:
                 _fail(f"expected each milestone id once, got {milestone.id!r} again; rename it", "milestones", i, "id")
             for other in milestone.after:
                 _known(other, ids, "a milestone", "milestones", i, "after")
+            if milestone.source is Source.RULE and (late := judged.intersection(milestone.after)):
+                _fail(
+                    f"a milestone that a rule finds cannot come after {min(late)!r}, which is judged when the episode "
+                    "is over; take that out of its `after`",
+                    "milestones",
+                    i,
+                    "after",
+                )
             for other in milestone.counted_from():
                 _known(other, list(milestone.after), "a milestone that stands in `after`", "milestones", i)
         try:
@@ -153,6 +162,12 @@ class Task(BaseModel):
                 _fail(f"expected milestones that may be reached, got the forbidden {name!r}; take it out", "success", i)
         for name in self.reward.potential or ():
             _known(name, ids, "a milestone", "reward", "potential", name)
+        if judged and (self.reward.mode != "milestones" or self.reward.shaping is not Shaping.RAW):
+            _fail(
+                f"expected milestones that pay one by one beside {min(judged)!r}, which is judged when the episode is "
+                "over; take the task's `reward` out",
+                "reward",
+            )
         gains = any(milestone.reward > 0 for milestone in self.milestones)
         if self.reward.mode == "milestones" and self.reward.shaping is not Shaping.RAW and not gains:
             _fail(
@@ -289,6 +304,23 @@ class TaskInstance:
     oracle: tuple[str, ...]
     near_misses: tuple[FilledNearMiss, ...]
     max_reward: float
+
+    @property
+    def judged(self) -> frozenset[str]:
+        """Ids of the milestones that are judged when the episode is over."""
+        return frozenset(m.id for m in self.milestones if m.source is not Source.RULE)
+
+    @property
+    def rule_reward(self) -> float:
+        """What a perfect episode earns by rules alone, shaping aside."""
+        if not self.judged:
+            return self.max_reward
+        return most_reward([m for m in self.milestones if m.source is Source.RULE], None)
+
+    @property
+    def rule_success(self) -> frozenset[str]:
+        """The part of `success` that rules find."""
+        return self.success - self.judged
 
 
 def load_tasks(path_or_glob: str | Path) -> list[Task]:

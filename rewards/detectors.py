@@ -33,6 +33,7 @@ from .page_detectors import Banner, ElementPresent, TitleMatches, UrlLoaded
 from .parts import spec_of
 from .request_detectors import ProcessRan, RequestSent
 from .search_detectors import EntryOpened, ResultsRendered
+from .semantic import Rubric
 from .sequences import AtEnd, Count, Then, Within
 from .spec import BoundDetector, Spec, StateSpec
 from .state_detectors import Answer, ServerState
@@ -76,7 +77,9 @@ DetectorSpec = Annotated[
     | Then
     | Count
     | Within
-    | AtEnd,
+    | AtEnd
+    # what is judged when the episode is over
+    | Rubric,
     Field(discriminator="kind"),
 ]
 
@@ -106,6 +109,7 @@ file_created = FileCreated
 file_matches = FileMatches
 query_filled = QueryFilled
 results_rendered = ResultsRendered
+rubric = Rubric
 server_state = ServerState
 submit_dialog = SubmitDialog
 dialog_closed = DialogClosed
@@ -192,6 +196,7 @@ __all__ = [
     "region_changed",
     "request_sent",
     "results_rendered",
+    "rubric",
     "server_state",
     "submit_dialog",
     "tab_opened",

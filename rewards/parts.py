@@ -91,6 +91,8 @@ def _part(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         kind = keys.pop("detector", None) or keys.pop("kind", None)  # `kind` is how a ledger has it
         if kind is None:
             fail("expected `detector: KIND` in every part, got none; add it")
+        if kind == "rubric":
+            fail("a rubric is judged when the episode is over, so it is no part of a detector; make it a milestone")
         return validate({"kind": kind, **detector_keys(kind, keys)})
     return spec_of(value) if callable(value) else validate(value)
 

@@ -251,6 +251,11 @@ def _at_end(spec: Any) -> str:
     return f"the agent says that it is done while this is so: {describe(spec.of)}"
 
 
+def _rubric(spec: Any) -> str:
+    known = "" if spec.truth is None else f" (known to be right: {spec.truth})"
+    return f'this is judged to be so when the episode is over: "{spec.rubric}"{known}'
+
+
 _WORDINGS: dict[str, tuple[tuple[str, ...], _Words]] = {
     "url_loaded": (("path", "query", "same_document"), _url_loaded),
     "element_present": ((*_NAME, *_TEXT, "states"), _element_present),
@@ -276,6 +281,7 @@ _WORDINGS: dict[str, tuple[tuple[str, ...], _Words]] = {
     "count": (("of", "times", "distinct"), _count),
     "within": (("of", "steps", "since", "since_milestone"), _within),
     "at_end": (("of",), _at_end),
+    "rubric": (("rubric", "truth"), _rubric),
 }
 """Per kind: the fields that its wording speaks of, and the wording."""
 
