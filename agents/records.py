@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..rewards.types import TierScore
 from ..sandbox.errors import FailureKind
 
 
@@ -25,6 +26,7 @@ class StepRecord:
         milestones_after: bitmask afterwards.
         error: the environment's `last_action_error` for this action, "" if none.
         entropy: mean entropy of the sampling distribution over the response's tokens, nats; None if not measured.
+        tiers: what each layer said of the step, once the reward is settled (see `settlement`).
     """
 
     prompt_ids: tuple[int, ...]
@@ -37,6 +39,7 @@ class StepRecord:
     milestones_after: int
     error: str = ""
     entropy: float | None = None
+    tiers: tuple[TierScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,11 +167,11 @@ class MilestoneSpec(BaseModel):
 
     @model_validator(mode="after")
     def _is_settled_by_its_source(self) -> Self:
-        judged = self.spec.kind == "rubric"  # type: ignore[attr-defined]
+        judged = self.spec.kind == "rubric"
         if judged != (self.source is not Source.RULE):
             raise ValueError(
                 "expected `source: judge` or `source: model` beside a `rubric`, and beside nothing else, got source "
-                f"{self.source} with {self.spec.kind}; a detector is a rule's"  # type: ignore[attr-defined]
+                f"{self.source} with {self.spec.kind}; a detector is a rule's"
             )
         if judged and (self.ends_episode or self.forbidden or self.expires_after is not None):
             raise ValueError(

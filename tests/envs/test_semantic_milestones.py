@@ -9,6 +9,8 @@ from milepost.envs import Task, load_tasks
 from milepost.envs.explain import explain
 from milepost.rewards.records_json import milestone_from_json, milestone_to_json
 from milepost.rewards.scorer import Scorer
+from milepost.rewards.semantic import Rubric
+from milepost.rewards.spec import BoundDetector
 from milepost.rewards.types import Source
 from milepost.sandbox.errors import TaskError
 
@@ -54,6 +56,8 @@ def test_it_is_written_without_a_detector_and_filled(tmp_path):
     instance = task.instantiate(0)
     judged = instance.milestones[1]
     assert judged.source is Source.JUDGE
+    assert isinstance(judged.detector, BoundDetector)
+    assert isinstance(judged.detector.spec, Rubric)
     assert judged.detector.spec.rubric == f"The note says what the article about {instance.parameters['topic']} says."
     assert judged.detector.spec.truth == instance.parameters["topic"]
     assert instance.judged == {"faithful"}
