@@ -15,6 +15,7 @@ from .null_policies import ClickEverythingPolicy, SubmitOnlyPolicy
 from .policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy
 from .records import Trajectory
 from .rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
+from .settlement import Settler
 
 HELD_OUT_SEED = 1_000_000
 """First seed of evaluation; training draws its seeds below it."""
@@ -135,6 +136,7 @@ def evaluate_policy(
     first_seed: int = HELD_OUT_SEED,
     concurrency: int = 64,
     times: RolloutTimes | None = None,
+    settler: Settler | None = None,
     on_episode: Callable[[int, Trajectory], None] | None = None,
 ) -> EvaluationResult:
     """Play `seeds` held-out episodes of every task and score them.
@@ -148,6 +150,7 @@ def evaluate_policy(
         first_seed: first seed.
         concurrency: most episodes alive at once.
         times: if given, wall time is added to it.
+        settler: asks the model and the judge about milestones of meaning; None leaves those unreached.
         on_episode: called as each episode ends with the number finished and its trajectory.
     """
     times = RolloutTimes() if times is None else times
@@ -155,6 +158,8 @@ def evaluate_policy(
     ids = [env_id_of(t.name, t.version) for t in map(task_for, task_ids)]
     specs = [EpisodeSpec(task=t, seed=first_seed + k) for k in range(seeds) for t in ids]
     trajectories = run_episodes(specs, policy, pool=pool, concurrency=concurrency, times=times, on_episode=on_episode)
+    if settler is not None:
+        trajectories, _ = settler.settle(trajectories)
     return EvaluationResult(
         policy=name,
         first_seed=first_seed,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..envs.registration import task_for
@@ -60,6 +60,12 @@ class SettlementStats:
     agreed: Counter[str] = field(default_factory=Counter)
     cost: float = 0.0
     latency_ms: float = 0.0
+
+    def add(self, other: SettlementStats) -> None:
+        """Add the counts of another batch."""
+        for part in fields(self):
+            mine, theirs = getattr(self, part.name), getattr(other, part.name)
+            setattr(self, part.name, mine + theirs)
 
     @property
     def coverage(self) -> float:

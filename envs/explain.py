@@ -163,7 +163,12 @@ def _rules(task: Task, max_reward: float) -> tuple[str, ...]:
     total = f"A perfect episode earns {max_reward:.2f}."
     if cost := sum(m.reward for m in forbidden):
         total += f" Reaching everything that is forbidden costs {-cost:.2f}."
-    ends = ["at success", *(f"when {m.id} is reached" for m in task.milestones if m.ends_episode), "at done(...)"]
+    by_rules = all(m.source is Source.RULE for m in task.milestones if m.id in task.success_ids)
+    ends = [
+        *["at success"] * by_rules,
+        *(f"when {m.id} is reached" for m in task.milestones if m.ends_episode),
+        "at done(...)",
+    ]
     ends.append(f"after {task.max_steps} action{'s' * (task.max_steps != 1)}")
     if task.max_idle_steps is not None:
         idle = "one action that changes" if task.max_idle_steps == 1 else f"{task.max_idle_steps} in a row that change"

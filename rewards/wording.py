@@ -253,7 +253,7 @@ def _at_end(spec: Any) -> str:
 
 def _rubric(spec: Any) -> str:
     known = "" if spec.truth is None else f" (known to be right: {spec.truth})"
-    return f'this is judged to be so when the episode is over: "{spec.rubric}"{known}'
+    return f'this is judged to be so when the episode is over: "{spec.rubric.rstrip(".")}"{known}'
 
 
 _WORDINGS: dict[str, tuple[tuple[str, ...], _Words]] = {

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..website import Website, database
+from ..website import Website, database, text_parameter
 
 _AMOUNT = re.compile(r"(?P<whole>[0-9]{1,6})(?:[.](?P<cents>[0-9]{2}))?")
 _LIMITS = {"name": 60, "amount": 20, "purpose": 60}
@@ -28,6 +28,7 @@ CREATE TABLE expense (
     confirmed INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE counter (next_number INTEGER NOT NULL);
+CREATE TABLE offer (text TEXT NOT NULL, shown INTEGER NOT NULL DEFAULT 0, accepted INTEGER NOT NULL DEFAULT 0);
 """
 
 
@@ -35,6 +36,8 @@ class ExpensesApp(Website):
     """One form (Name, Amount, Purpose); each accepted expense gets a reference and is confirmed once, in a dialog.
 
     Pages: `/new` and `/expenses/<reference>`.
+    Task parameter, if the task gives it: `offer`, what a dialog proposes that stands in the way when the form is first
+    opened; the state then has `offer_accepted`.
     State: `expenses`, a list of `{reference, name, amount, purpose}` in the order of submission; `amount` is a number,
     e.g. 42 or 42.5.
     """
@@ -50,11 +53,14 @@ class ExpensesApp(Website):
     def seed(self, db: sqlite3.Connection, rng: np.random.Generator, parameters: Mapping[str, Any]) -> None:
         """Start an episode without expenses; the references count up from a drawn number."""
         db.execute("INSERT INTO counter VALUES (?)", (int(rng.integers(1000, 9000)),))
+        if "offer" in parameters:
+            db.execute("INSERT INTO offer (text) VALUES (?)", (text_parameter(self.name, parameters, "offer"),))
 
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
         """Return the saved expenses."""
         rows = db.execute("SELECT number, name, cents, purpose FROM expense ORDER BY number").fetchall()
-        return {
+        offer = db.execute("SELECT accepted FROM offer").fetchone()
+        return ({} if offer is None else {"offer_accepted": bool(offer[0])}) | {
             "expenses": [
                 {"reference": _reference(number), "name": name, "amount": _number(cents), "purpose": purpose}
                 for number, name, cents, purpose in rows
@@ -68,20 +74,28 @@ class ExpensesApp(Website):
             Route("/new", self._form, methods=["GET"]),
             Route("/new", self._submit, methods=["POST"]),
             Route("/expenses/{reference}", self._receipt),
+            Route("/offer", self._accept, methods=["POST"]),
         ]
 
     async def _start(self, request: Request) -> Response:
         return RedirectResponse("/new", status_code=303)
 
     async def _form(self, request: Request) -> Response:
-        return self.page("form.html", values=dict.fromkeys(_LIMITS, ""), errors={})
+        db = database(request)
+        offer = db.execute("SELECT text FROM offer WHERE NOT shown").fetchone()
+        db.execute("UPDATE offer SET shown = 1")
+        return self.page("form.html", values=dict.fromkeys(_LIMITS, ""), errors={}, offer=offer and offer[0])
+
+    async def _accept(self, request: Request) -> Response:
+        database(request).execute("UPDATE offer SET accepted = 1")
+        return RedirectResponse("/new", status_code=303)
 
     async def _submit(self, request: Request) -> Response:
         async with request.form(max_files=0) as form:
             values = {field: " ".join(str(form.get(field, "")).split()) for field in _LIMITS}
         cents, errors = _validate(values)
         if errors:
-            return self.page("form.html", status_code=422, values=values, errors=errors)
+            return self.page("form.html", status_code=422, values=values, errors=errors, offer=None)
         db = database(request)
         (number,) = db.execute("SELECT next_number FROM counter").fetchone()
         db.execute("UPDATE counter SET next_number = next_number + 1")

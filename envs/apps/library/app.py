@@ -70,7 +70,7 @@ class LibraryApp(Website):
     Pages: `/`, `/search?q=<words>`, `/articles/<article>`.
     Task parameters: the target's `task`, `color` and `thing`, the `decoy_color` of a neighbour, and, if the task gives
     it, the `decoy_task` of the one that shares color and thing; four articles besides the target are about the same
-    thing.
+    thing. If the task gives a `body`, it is what the target's article says.
     State: `searches`, the queries that were run, and `opened`, the titles of the articles that were served, in order.
     """
 
@@ -94,7 +94,12 @@ class LibraryApp(Website):
         decoy_task = text_parameter(self.name, parameters, "decoy_task") if "decoy_task" in parameters else None
         titles = _draw_titles(rng, task, color, thing, decoy_color, decoy_task)
         bodies = rng.integers(len(BODIES), size=len(titles)).tolist()
-        rows = [(slug(t), t, BODIES[body], i) for i, (t, body) in enumerate(zip(titles, bodies, strict=True))]
+        told = (
+            {_title(task, color, thing): text_parameter(self.name, parameters, "body")} if "body" in parameters else {}
+        )
+        rows = [
+            (slug(t), t, told.get(t, BODIES[body]), i) for i, (t, body) in enumerate(zip(titles, bodies, strict=True))
+        ]
         db.executemany("INSERT INTO article VALUES (?, ?, ?, ?)", rows)
 
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..website import Website, database
+from ..website import Website, database, text_parameter
 from . import mailbox
-from .content import draw_letters
+from .content import draw_letters, with_invoices
 
 MAX_ATTACHMENTS = 5
 MAX_ATTACHMENT_BYTES = 1_000_000
@@ -31,6 +31,8 @@ class MailApp(Website):
 
     Pages: `/` (the inbox), `/sent`, `/messages/<number>` (the inbox holds 1 to 5), `/compose`, which leads to
     `/drafts/<number>`. A file is attached as soon as it is chosen, by the page's script, without leaving the page.
+    Task parameters, both or none: `invoice` and `older_invoice`, texts such as "31": the inbox then holds both invoices
+    and, newest of all, a reminder of the older one.
     State: `inbox`, a list of `{from, subject, unread}`; `drafts` and `sent`, lists of `{to, subject, body,
     attachments}` with `attachments` a list of `{name, size_bytes, sha256}`; `to` is one address, or several joined by
     ", ", in lower case. `trash`, the subjects of what was deleted.
@@ -46,8 +48,16 @@ class MailApp(Website):
         db.executescript(mailbox.SCHEMA)
 
     def seed(self, db: sqlite3.Connection, rng: np.random.Generator, parameters: Mapping[str, Any]) -> None:
-        """Draw the messages of the inbox."""
-        mailbox.deliver(db, draw_letters(rng))
+        """Draw the messages of the inbox.
+
+        Raises:
+            TaskError: only one of `invoice` and `older_invoice` is given.
+        """
+        letters = draw_letters(rng)
+        if "invoice" in parameters or "older_invoice" in parameters:
+            newest, older = (text_parameter(self.name, parameters, name) for name in ("invoice", "older_invoice"))
+            letters = with_invoices(letters, newest, older)
+        mailbox.deliver(db, letters)
 
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
         """Return what lies in the folders."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -93,4 +94,35 @@ def draw_letters(rng: np.random.Generator) -> list[Letter]:
     ]
 
 
-__all__ = ["BODIES", "DAYS", "DOMAIN", "INBOX_MESSAGES", "PEOPLE", "TOPICS", "Letter", "address_of", "draw_letters"]
+def with_invoices(letters: Sequence[Letter], newest: str, older: str) -> list[Letter]:
+    """Return the letters, oldest first, three of them about invoices; the newest letter is not of the newest invoice.
+
+    Args:
+        letters: as `draw_letters` draws them.
+        newest: the number of the newest invoice.
+        older: that of one before it.
+    """
+    subjects = {0: f"Invoice {older}", 2: f"Invoice {newest}", len(letters) - 1: f"Reminder: invoice {older}"}
+    bodies = {
+        0: f"Here is invoice {older}. Please pay it within a month.",
+        2: f"Here is invoice {newest}. Please pay it within a month.",
+        len(letters) - 1: f"Invoice {older} is still open. Could you see to it?",
+    }
+    return [
+        replace(letter, subject=subjects.get(i, letter.subject), body=bodies.get(i, letter.body))
+        for i, letter in enumerate(letters)
+    ]
+
+
+__all__ = [
+    "BODIES",
+    "DAYS",
+    "DOMAIN",
+    "INBOX_MESSAGES",
+    "PEOPLE",
+    "TOPICS",
+    "Letter",
+    "address_of",
+    "draw_letters",
+    "with_invoices",
+]
