@@ -35,6 +35,7 @@ from .metrics import (
     read_metrics,
     task_series,
 )
+from .report_layers import layers_context
 from .report_plots import Series, compact, interval_strip, line_chart, percent, sparkline, stacked_bars
 from .run_folder import RunFolder, write_atomically
 
@@ -203,6 +204,7 @@ def report_context(folder: RunFolder) -> dict[str, Any]:
         "learning": _learning(iterations, tasks, colours),
         "milestones": [_milestones(task, records, evaluations, colours[task]) for task in tasks],
         "health": _health(iterations),
+        "layers": layers_context(iterations),
         "times": times,
         "examples": [e for label in LABELS if (e := _example(folder, label))],
         "metric_rows": _metric_rows(iterations),

@@ -306,3 +306,28 @@ def test_the_result_in_one_line(tmp_path: Path) -> None:
         "held-out success: untrained 2.1% of 192 -> after warm start 43.8% of 192 -> after GRPO 95.8% of 192; "
         f"report: {folder.path}/report.html"
     )
+
+
+def layered_run(path: Path) -> RunFolder:
+    """A run that learned from the model, which it came to please: success rises, then falls, while the score rises."""
+    folder = RunFolder.create(path, CONFIG, seed=0)
+    with MetricsWriter(folder, tensorboard=False) as metrics:
+        for i in range(1, 13):
+            metrics.log(i, {
+                "train/success": 0.2 + 0.1 * min(i, 6) - 0.08 * max(0, i - 6), "train/reward_fraction": 0.5,
+                "router/coverage": 0.9, "router/unscored": 3.0, "router/cost": 0.001, "router/asked/model": 64.0,
+                "router/asked/judge": 9.0, "router/abstained/judge": 2.0, "router/believed/model": 55.0,
+                "router/believed/judge": 6.0, "router/agreement/judge": 0.75, "router/total/model": -4.0 + 0.4 * i,
+            })  # fmt: skip
+    return folder
+
+
+def test_a_run_with_layers_shows_whom_the_reward_believed(tmp_path: Path, report: str) -> None:
+    assert "Whom the reward believed" not in report
+    source = build_report(layered_run(tmp_path / "run")).read_text("utf-8")
+    page = Page(source)
+    assert "Whom the reward believed" in page.text
+    assert "learned model: -3.60 to 0.80" in page.text
+    assert "36 items were left unscored; the judge cost 0.0120." in page.text
+    rows = re.findall(r"<tr><th>([a-z ]+)</th>((?:<td>[^<]*</td>)+)</tr>", source)
+    assert dict(rows)["judge"] == "<td>108</td><td>24</td><td>72</td><td>75\u00a0%</td>"
