@@ -9,6 +9,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..rewards.judge.config import JudgeConfig
+from ..rewards.router import Mode, Unscored
 from ..sandbox.errors import RunError
 
 
@@ -30,6 +32,52 @@ class WarmStartConfig(_Section):
     epochs: int = Field(default=2, ge=1)
     learning_rate: float = Field(default=5e-4, gt=0)
     batch_demonstrations: int = Field(default=6, ge=1)
+
+
+class BlendConfig(_Section):
+    """How much each layer counts in a blend; each in [0, 1], together 1."""
+
+    rule: float = Field(default=0.6, ge=0, le=1)
+    model: float = Field(default=0.2, ge=0, le=1)
+    judge: float = Field(default=0.2, ge=0, le=1)
+
+
+class ThresholdsConfig(_Section):
+    """How sure a layer must be to be believed in a cascade, in [0, 1].
+
+    Attributes:
+        model: of the learned reward model.
+        judge: of the judge.
+        tasks: other thresholds by task: `{note-write: {model: 0.9}}`.
+        milestones: other thresholds by "task/milestone".
+    """
+
+    model: float = Field(default=0.8, ge=0, le=1)
+    judge: float = Field(default=0.6, ge=0, le=1)
+    tasks: dict[str, dict[Literal["model", "judge"], float]] = {}
+    milestones: dict[str, dict[Literal["model", "judge"], float]] = {}
+
+
+class RewardConfig(_Section):
+    """Which layers make the reward that the policy learns from. Evaluation is by rules wherever they speak.
+
+    Attributes:
+        mode: `rules`; `model` or `judge` alone; `cascade`: the first that is sure, in that order; `blend`: all of them.
+            Milestones with `source: model` or `source: judge` are asked about in `rules` too, of the layers given.
+        model: folder of a version of the learned reward model.
+        judge: the judge's settings, see docs/judge.md.
+        thresholds: for the cascade.
+        weights: for the blend.
+        unscored: what becomes of a step that nobody scored: `mask` leaves it out of the loss, `carry` lets later
+            rewards flow over it, `require` stops the run.
+    """
+
+    mode: Mode = Mode.RULES
+    model: Path | None = None
+    judge: JudgeConfig | None = None
+    thresholds: ThresholdsConfig = ThresholdsConfig()
+    weights: BlendConfig = BlendConfig()
+    unscored: Unscored = Unscored.MASK
 
 
 class LoraConfig(_Section):
@@ -79,6 +127,7 @@ class GRPOConfig(_Section):
             evaluation's); None is as many. They cost time that training could have.
         solved_at: stop early when the training success rate reaches this in `solved_for` iterations in a row.
         solved_for: see `solved_at`.
+        reward: which layers make the reward, see `RewardConfig`.
         precision: arithmetic of the model; `auto` is the one this machine is fast in, bfloat16 or float32.
     """
 
@@ -115,6 +164,7 @@ class GRPOConfig(_Section):
     solved_at: float = Field(default=0.97, gt=0)
     solved_for: int = Field(default=2, ge=1)
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    reward: RewardConfig = RewardConfig()
     lora: LoraConfig = LoraConfig()
     warm_start: WarmStartConfig = WarmStartConfig()
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,10 @@ from ..agents.policies import LanguageModelPolicy
 from ..agents.precision import resolve_precision
 from ..agents.records import Trajectory
 from ..agents.rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
+from ..agents.settlement import SettlementStats, Settler, tier_totals
 from ..envs.registration import env_id_of, task_for
+from ..rewards.router import Mode, Unscored
+from ..rewards.types import Source
 from ..sandbox.errors import MilepostError
 from .advantages import AdvantageStats, step_advantages
 from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
@@ -47,6 +50,7 @@ from .objectives import Objective
 from .policy_update import TokenSample, UpdateConfig, update_policy
 from .progress import TrainingProgress
 from .report import build_report
+from .reward_layers import build_settler
 from .run_folder import RunFolder
 from .schedule import TimeBudget, scheduled
 from .sft import collect_demonstrations, train_on_demonstrations
@@ -93,7 +97,8 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
         if state is not None:
             clock.before_s, clock.began_s, clock.closing_s = state.elapsed_s, state.began_s, state.closing_s
         engine = HFEngine(model)
-        run = _Run(config, tasks, folder, progress, pool, clock, engine, tokenizer, generator)
+        settler = build_settler(config.reward)
+        run = _Run(config, tasks, folder, progress, pool, clock, engine, tokenizer, generator, settler)
         metrics.truncate_after(-1 if state is None else state.iteration)
         folder.discard_trajectories_after(-1 if state is None else state.iteration)
 
@@ -128,7 +133,7 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
         while iteration < config.iterations and solved < config.solved_for and clock.allows(iteration_s):
             iteration += 1
             started = time.monotonic()
-            trajectories, replaced, times = run.sample_groups(sampler, iteration, updates)
+            trajectories, replaced, times, settlement = run.sample_groups(sampler, iteration, updates)
             advantages, stats = step_advantages(trajectories, credit=config.advantage, gamma=config.gamma)
             batch = to_token_samples(trajectories, advantages, negative_scale=config.negative_scale)
             update: dict[str, float] = {}
@@ -141,7 +146,9 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
                 )  # fmt: skip
                 updates += int(update["optimizer_steps"])
                 engine.weights_changed()
-            values = iteration_metrics(trajectories, stats, replaced, update, times)
+            values = iteration_metrics(trajectories, stats, replaced, update, times, config.reward.mode)
+            if config.reward.mode is not Mode.RULES:
+                values |= settlement.metrics() | _said_in_all(trajectories)
             if config.entropy_target is not None:
                 entropy_coef = adapt_entropy_coef(entropy_coef, values["train/entropy"], config.entropy_target)
             solved = solved + 1 if values["train/success"] >= config.solved_at else 0
@@ -193,6 +200,12 @@ class _Run:
     engine: HFEngine
     tokenizer: Any
     generator: torch.Generator
+    settler: Settler
+
+    @property
+    def evaluation_settler(self) -> Settler:
+        """The settler by which runs are compared: rules wherever they speak, whatever the policy learns from."""
+        return replace(self.settler, mode=Mode.RULES, unscored=Unscored.CARRY)
 
     def policy(self, temperature: float) -> LanguageModelPolicy:
         return LanguageModelPolicy(
@@ -218,6 +231,7 @@ class _Run:
             seeds=seeds,
             pool=self.pool,
             concurrency=self.config.concurrency,
+            settler=self.evaluation_settler,
             on_episode=lambda done, _: self.progress.advance_within(done, total),
         )
         write_evaluation(self.folder, stage, _by_label(result))
@@ -256,15 +270,19 @@ class _Run:
 
     def sample_groups(
         self, sampler: GroupSampler, iteration: int, policy_version: int
-    ) -> tuple[list[Trajectory], int, RolloutTimes]:
-        """Sample an iteration's groups; replace dead ones. Returns episodes, groups replaced, and times."""
-        config, times = self.config, RolloutTimes()
+    ) -> tuple[list[Trajectory], int, RolloutTimes, SettlementStats]:
+        """Sample an iteration's groups, settle their rewards, and replace dead groups.
+
+        Returns:
+            Episodes, groups replaced, times, and how the reward's layers were used.
+        """
+        config, times, settlement = self.config, RolloutTimes(), SettlementStats()
         self.progress.phase("sampling")
         self.pool.ledger_dir = self.folder.ledger_dir(iteration)
 
         def play(groups: Sequence[EpisodeSpec]) -> list[Trajectory]:
             specs = [spec for spec in groups for _ in range(config.group_size)]
-            return run_episodes(
+            played = run_episodes(
                 specs,
                 self.policy(config.temperature),
                 pool=self.pool,
@@ -273,6 +291,9 @@ class _Run:
                 times=times,
                 on_episode=lambda done, _: self.progress.advance_within(done, len(specs)),
             )
+            settled, stats = self.settler.settle(played)
+            settlement.add(stats)
+            return settled
 
         trajectories = play(sampler.draw(config.groups))
         _, stats = step_advantages(trajectories, credit=config.advantage, gamma=config.gamma)
@@ -283,7 +304,7 @@ class _Run:
         else:
             dead = ()
         self.pool.ledger_dir = None
-        return trajectories, len(dead), times
+        return trajectories, len(dead), times, settlement
 
 
 def to_token_samples(
@@ -332,8 +353,13 @@ def iteration_metrics(
     replaced: int,
     update: dict[str, float],
     times: RolloutTimes,
+    mode: Mode = Mode.RULES,
 ) -> dict[str, float]:
-    """Return an iteration's measurements by the names of `metrics`."""
+    """Return an iteration's measurements by the names of `metrics`.
+
+    Success, milestones and the share of the reward are the rules' in every mode: what a policy is for, beside what it
+    learns from.
+    """
     scored = [t for t in trajectories if t.failure is None]
     values = {
         "train/episodes": float(len(trajectories)),
@@ -362,7 +388,8 @@ def iteration_metrics(
     for t in scored:
         instance = task_for(t.task).instantiate(t.seed)
         label = task_label(t.task)
-        fractions.setdefault(label, []).append(t.total_reward / instance.max_reward)
+        earned = _by_rules(t) if mode in (Mode.MODEL, Mode.JUDGE, Mode.BLEND) else t.total_reward
+        fractions.setdefault(label, []).append(earned / instance.max_reward)
     for label, shares in fractions.items():
         mine = [t for t in scored if task_label(t.task) == label]
         values[f"train/success/{label}"] = sum(t.success for t in mine) / len(mine)
@@ -373,6 +400,15 @@ def iteration_metrics(
     values["train/success"] = sum(t.success for t in scored) / max(len(scored), 1)
     values["train/reward_fraction"] = sum(sum(x) for x in fractions.values()) / max(len(scored), 1)
     return values
+
+
+def _by_rules(trajectory: Trajectory) -> float:
+    """What an episode earned by rules alone, where another layer's word is the reward."""
+    return sum(x.raw for s in trajectory.steps for x in s.tiers if x.tier is Source.RULE and x.raw is not None)
+
+
+def _said_in_all(trajectories: Sequence[Trajectory]) -> dict[str, float]:
+    return {f"router/total/{layer}": total for layer, total in tier_totals(trajectories).items()}
 
 
 def _fresh_adapter(base: Any, config: GRPOConfig) -> Any:
