@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..rewards.judge.config import JudgeConfig
 from ..rewards.router import Mode, Unscored
 from ..sandbox.errors import RunError
+
+S = TypeVar("S", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -180,11 +182,19 @@ class GRPOConfig(_Section):
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> GRPOConfig:
-    """Read a run's configuration.
+    """Read a GRPO run's configuration; see `load_settings`."""
+    return load_settings(path, overrides, GRPOConfig, kind="GRPO", example="examples/quickstart/config.yaml")
+
+
+def load_settings(path: Path, overrides: Sequence[str], settings: type[S], *, kind: str, example: str) -> S:
+    """Read a configuration.
 
     Args:
-        path: YAML file with `GRPOConfig`'s fields.
+        path: YAML file with the fields of `settings`.
         overrides: `key=value` items, dots reaching into sections (`warm_start.epochs=1`); values are YAML.
+        settings: what it must fit.
+        kind: of configuration, for messages.
+        example: a file of that kind, for messages.
 
     Raises:
         RunError: the file is missing, is no YAML, or a key or value does not fit; says which and what would.
@@ -193,8 +203,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> GRPOConfig:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(
-            f"cannot read the configuration {path}: {error.strerror}. Give a YAML file, such as "
-            "examples/quickstart/config.yaml."
+            f"cannot read the configuration {path}: {error.strerror}. Give a YAML file, such as {example}."
         ) from error
     except yaml.YAMLError as error:
         raise RunError(f"{path} is not valid YAML: {error}. Mend the line it names.") from error
@@ -203,12 +212,12 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> GRPOConfig:
     for item in overrides:
         _override(data, item)
     try:
-        return GRPOConfig.model_validate(data)
+        return settings.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
         raise RunError(
-            f"{path} with {len(overrides)} overrides is no valid GRPO configuration: {problems}. "
-            f"Known settings: {', '.join(GRPOConfig.model_fields)}."
+            f"{path} with {len(overrides)} overrides is no valid {kind} configuration: {problems}. "
+            f"Known settings: {', '.join(settings.model_fields)}."
         ) from error
 
 
@@ -225,4 +234,4 @@ def _override(data: dict[str, Any], item: str) -> None:
     data[last] = yaml.safe_load(value)
 
 
-__all__ = ["GRPOConfig", "LoraConfig", "WarmStartConfig", "load_config"]
+__all__ = ["GRPOConfig", "LoraConfig", "WarmStartConfig", "load_config", "load_settings"]

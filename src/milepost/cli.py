@@ -45,9 +45,11 @@ app = typer.Typer(
     **_HELP,  # type: ignore[arg-type]
 )
 tasks_app = typer.Typer(help="See and check tasks.", no_args_is_help=True, **_HELP)  # type: ignore[arg-type]
-train_app = typer.Typer(help="Train a policy.", no_args_is_help=True, **_HELP)  # type: ignore[arg-type]
+preferences_app = typer.Typer(help="Make preferences, which reward models learn from.", no_args_is_help=True, **_HELP)  # type: ignore[arg-type]
+train_app = typer.Typer(help="Train a policy or a reward model.", no_args_is_help=True, **_HELP)  # type: ignore[arg-type]
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(train_app, name="train")
+app.add_typer(preferences_app, name="preferences")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
@@ -392,6 +394,76 @@ def train_grpo(
             raise typer.Exit(130) from None
     if as_json:
         _print_json(asdict(result))
+
+
+@train_app.command("rm")
+def train_rm(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The training's configuration, a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Train a reward model on preferences; the new version goes on from the newest one unless start=fresh.
+
+    Exits with 1 if the new version is refused because it lost held-out accuracy.
+    """
+    with _train_extra():
+        from .trainers.reward_model import main as reward_model
+
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        try:
+            result = reward_model([str(config), *(overrides or [])])
+        except KeyboardInterrupt:
+            _stderr().print("Interrupted. No version was written.")
+            raise typer.Exit(130) from None
+    if as_json:
+        document = {**asdict(result), "held_out": result.held_out.model_dump()}
+        _print_json({**document, "unseen": None if result.unseen is None else result.unseen.model_dump()})
+    if result.refused is not None:
+        raise typer.Exit(1)
+
+
+@preferences_app.command("from-rules")
+def preferences_from_rules(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs with recorded episodes.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The JSONL file to write.")],
+    most: Annotated[int, typer.Option(min=2, help="Most trajectories in one ranking.")] = 16,
+    append: Annotated[bool, typer.Option("--append", help="Add to the file instead of replacing it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Rank recorded episodes of the same task and seed by their rule totals."""
+    from .rewards.preferences import write_preferences
+
+    with _train_extra():
+        from .trainers.preferences_from_rules import rankings_from_rules
+
+    with _stderr().status("reading") as status:
+        made = rankings_from_rules(
+            runs, most_items=most, on_file=lambda path: status.update(f"reading {escape(str(path))}")
+        )
+    written = write_preferences(out, made.rankings, append=append)
+    pairs = sum(len(ranking.pairs) for ranking in made.rankings)
+    document = {
+        "out": str(out),
+        "rankings": written,
+        "pairs": pairs,
+        "episodes": made.episodes,
+        "unscored": made.unscored,
+        "repeated": made.repeated,
+        "tied_groups": made.tied_groups,
+    }
+    if as_json:
+        _print_json(document)
+    else:
+        print(
+            f"{written} rankings with {pairs} ordered pairs of {made.episodes} episodes in {out}; left out: "
+            f"{made.repeated} repeated and {made.unscored} unscored episodes, {made.tied_groups} groups of equal totals"
+        )
+    if not written:
+        raise typer.Exit(1)
 
 
 @contextmanager
