@@ -21,8 +21,8 @@ from ..sandbox.errors import ActionError
 class LearnedLayer:
     """R_phi as a layer.
 
-    A step's answer is its score. Of an episode as a whole the model only knows how it compares: with its score V, centred
-    so that demonstrations average 0, sigmoid(V / T) is the chance that it is preferred to a demonstration. So a
+    A step's answer is its score. Of an episode as a whole the model only knows how it compares: with its score V,
+    centred so that demonstrations average 0, sigmoid(V / T) is the chance that it is preferred to a demonstration. So a
     milestone's answer is twice that, at most 1: as good as a demonstration is good enough. How sure it is of an episode
     is how sure it is of its steps, on average.
 

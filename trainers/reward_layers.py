@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 from ..agents.settlement import Settler
 from ..rewards.router import Thresholds, Weights
 from ..rewards.types import Source
@@ -35,7 +38,7 @@ def build_settler(config: RewardConfig) -> Settler:
     return settler
 
 
-def _by_source(thresholds: dict[str, float]) -> dict[Source, float]:
+def _by_source(thresholds: Mapping[Literal["model", "judge"], float]) -> dict[Source, float]:
     return {Source(name): value for name, value in thresholds.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from milepost.agents.rollout import EnvPool, EpisodeSpec, run_episodes
 from milepost.agents.settlement import Settler
 from milepost.envs import Task, load_tasks
 from milepost.envs.registration import env_id_of, isolated_registry, register_task
+from milepost.envs.task import TaskInstance
 from milepost.rewards.layers import Question
 from milepost.rewards.types import Source, TierScore
 
@@ -36,6 +38,10 @@ class Knowing:
             )
             for q in questions
         ]
+
+
+def _near_miss(number: int, instance: TaskInstance) -> Sequence[str]:
+    return instance.near_misses[number].actions
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +80,8 @@ def test_the_oracle_earns_what_rules_find_and_the_judge_the_rest(task):
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_near_misses_leave_nothing_to_judge(task):
     instance = task.instantiate(3)
-    for near_miss in instance.near_misses:
-        (trajectory,) = play(task, [3], ScriptPolicy(lambda _, a=near_miss.actions: a))
+    for number in range(len(instance.near_misses)):
+        (trajectory,) = play(task, [3], ScriptPolicy(partial(_near_miss, number)))
         judge = Knowing("")
         (settled,), _ = Settler(judge=judge).settle([trajectory])
         assert not judge.questions
