@@ -240,7 +240,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, groups: list[GroupTensors]) -> Tenso
 
 
 class TrieAttention(torch.autograd.Function):
-    """Rotary embedding and trie attention on a fused (N, (H + 2 G) D) product; returns (N, H D)."""
+    """Rotary embedding and trie attention on a fused (N, (H + 2 G) D) product; returns (N, H D).
+
+    The probabilities are computed again on the way back: kept, they would be a third of what a forward pass keeps, and
+    the product is a small part of it.
+    """
 
     @staticmethod
     def forward(
@@ -258,7 +262,7 @@ class TrieAttention(torch.autograd.Function):
             qb = _gather_queries(q, group, kv_heads)
             p = _probabilities(qb, kb, group.bias, heads)
             _scatter_queries(out, torch.matmul(p, vb), group)
-            saved += [qb, kb, vb, p]
+            saved += [qb, kb, vb]
         ctx.save_for_backward(*saved)
         ctx.groups, ctx.heads, ctx.kv_heads = groups, heads, kv_heads
         return out.view(qkv.shape[0], heads * width)
@@ -274,7 +278,8 @@ class TrieAttention(torch.autograd.Function):
         dq = torch.empty_like(d_out)
         d_kv = torch.zeros(n, 2 * kv_heads, width)  # fp32: shared keys sum over many blocks
         for i, group in enumerate(ctx.groups):
-            qb, kb, vb, p = saved[4 * i : 4 * i + 4]
+            qb, kb, vb = saved[3 * i : 3 * i + 3]
+            p = _probabilities(qb, kb, group.bias, heads)
             dob = _gather_queries(d_out, group, kv_heads)
             if group.real is not None:
                 _zero_padding(dob, group)
