@@ -93,7 +93,7 @@ def test_what_one_apart_is(one: str, other: str, expected: bool):
 @pytest.mark.browser
 def test_the_deed_is_paid_when_it_is_done(site: Site):
     played = site.play(*site.case.positive)
-    assert played.earned == (0.5, {"it"})
+    assert played.earned == (0.5, frozenset({"it"}))
     assert played.earned_after(len(site.case.positive) - 1) == played.earned
 
 
