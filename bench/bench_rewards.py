@@ -15,7 +15,9 @@ The first line times a plain loop, so that figures of different machines can be 
 import argparse
 import tempfile
 import time
+from math import fsum, isclose
 from pathlib import Path
+from urllib.parse import quote_plus
 
 from bench._measuring import summary
 from milepost.envs.env import MilepostEnv
@@ -28,6 +30,7 @@ from milepost.rewards.types import Milestone, Moment
 from milepost.sandbox import events as ev
 from milepost.sandbox.snapshot import Element, FileInfo, Snapshot, TabInfo
 
+MONTHS = ("January", "February", "March")
 TASKS = ("expense-form", "report-download", "search-open")
 SIZES = (30, 80, 1000)
 PLAYS = {30: 100, 80: 60, 1000: 6}
@@ -164,66 +167,116 @@ def expense_form(size, steps=0):
 
 
 def report_download(size):
-    """Return the moments of a report found and downloaded."""
+    """Return the moments of a report found, its period chosen, and that month downloaded."""
     p = task_for("report-download").instantiate(SEED).parameters
-    name, digest = p["report"], "5" * 64
-    reports = [
-        {"name": f"Report {i}", "section": "Travel", "file": f"Report-{i}.csv", "sha256": f"{i:064x}"}
-        for i in range(19)
-    ]
-    reports.append({"name": name, "section": p["section"], "file": "it.csv", "sha256": digest})
+    name, period = p["report"], p["period"]
+    reports = [_report(f"Report {i}", "Travel" if p["section"] != "Travel" else "Sales", i) for i in range(19)]
+    reports.append(_report(name, p["section"], 19))
+    digest = next(total["sha256"] for total in reports[-1]["totals"] if total["month"] == period)
     stage = Stage("reports", size, {"reports": reports, "viewed": [], "exported": []})
-    sections = [(i, "link", section, None) for i, section in enumerate(("Sales", "Finance", "People", "Support"), 2)]
-    stage.show("/", "Reports", [(1, "heading", "Sections", None), *sections], stage.opened("/"))
+    sections = [(i, "link", s, None) for i, s in enumerate(("Sales", "Finance", "People", "Support", "Travel"), 2)]
+    stage.show("/", "Reports", [(1, "heading", "Reports", None), *sections], stage.opened("/"))
     section = f"/sections/{p['section']}"
     links = [(i, "link", f"Report {i}", None) for i in range(2, 5)] + [(6, "link", name, None)]
     stage.show(
-        section, p["section"], [(1, "heading", p["section"], None), *links],
+        section, p["section"], [(1, "heading", f"{p['section']} reports", None), *links],
         [*stage.clicked(2, "link", p["section"]), *stage.opened(section)],
     )  # fmt: skip
     stage.state = {**stage.state, "viewed": [name]}
-    cells = [(i, "cell", f"{i * 37}", None) for i in range(3, 11)]
-    report = [(1, "heading", name, None), (2, "table", name, None), *cells, (12, "link", "Export CSV", None)]
-    seen = (ev.AppState, {"origin": "app", "changed": ("viewed",)})
-    stage.show("/reports/it", name, report, [*stage.clicked(6, "link", name), *stage.opened("/reports/it"), seen])
-    stage.state = {**stage.state, "exported": [name]}
-    path = f"downloads/{p['area']}-{p['topic']}.csv"
-    stage.files = (FileInfo(path=path, size_bytes=58, sha256=digest),)
-    saved = {"origin": "browser", "url": stage.host, "path": path, "size_bytes": 58, "sha256": digest}
-    got = [*stage.clicked(12, "link", "Export CSV"), (ev.Download, saved), seen]
-    stage.show("/reports/it", name, report, got, focused=12)
+    page = f"/reports/{p['area']}-{p['topic']}"
+
+    def report(chosen):
+        rows = [(i, "row", f"{month} \N{MIDDLE DOT} {i * 137}", None) for i, month in enumerate(MONTHS, 3)]
+        form = [(6, "combobox", "Period", chosen), (7, "button", "Export CSV", None), (8, "link", "All sections", None)]
+        return [(1, "heading", name, None), (9, "table", name, None), *rows, *form]
+
+    viewed = (ev.AppState, {"origin": "app", "changed": ("viewed",)})
+    came = [*stage.clicked(6, "link", name), *stage.opened(page), viewed]
+    stage.show(page, name, report("All months"), came)
+    field = {"ref": 6, "role": "combobox", "name": "Period"}
+    chosen = [
+        (ev.Focus, {"origin": "input", **field}),
+        (ev.Input, {"origin": "agent", **field, "value": period, "url": stage.host + page}),
+    ]
+    stage.show(page, name, report(period), chosen, focused=6)
+    stage.state = {**stage.state, "exported": [{"name": name, "period": period}]}
+    path = f"downloads/{p['area']}-{p['topic']}-{period}.csv"
+    stage.files = (FileInfo(path=path, size_bytes=25, sha256=digest),)
+    url, saved = f"{stage.host}{page}/export?period={period}", {"path": path, "size_bytes": 25, "sha256": digest}
+    got = [
+        *stage.clicked(7, "button", "Export CSV"),
+        (ev.Submit, {"origin": "input", "ref": 12, "name": "", "url": stage.host + page}),
+        (ev.Request, {"origin": "browser", "method": "GET", "url": url, "status": 200}),
+        (ev.Download, {"origin": "browser", "url": url, **saved}),
+        (ev.FileChange, {"origin": "files", "change": "created", "is_directory": False, **saved}),
+        (ev.AppState, {"origin": "app", "changed": ("exported",)}),
+    ]
+    stage.show(page, name, report(period), got, focused=7)
     return stage.moments
+
+
+def _report(name, section, number):
+    """Return a report as the application's state has it."""
+    totals = [
+        {"month": month, "total": 100 + number * 40 + i, "sha256": f"{number * 16 + i:064x}"}
+        for i, month in enumerate(MONTHS)
+    ]
+    file = f"{name.replace(' ', '-')}.csv"
+    return {"name": name, "section": section, "file": file, "sha256": f"{number * 16 + 15:064x}", "totals": totals}
 
 
 def search_open(size, steps=0):
     """Return the moments of a search and the right article opened; with `steps`, of the field filled and no search."""
     p = task_for("search-open").instantiate(SEED).parameters
+    query = f"{p['color']} {p['thing']}"
     stage = Stage("library", size, {"searches": [], "opened": []})
 
     def start(value):
         return [(1, "heading", "Library", None), (2, "searchbox", "Topic", value), (3, "button", "Search", None)]
 
     stage.show("/", "Library", start(""), stage.opened("/"))
-    stage.show("/", "Library", start(p["thing"]), stage.typed(2, "searchbox", "Topic", p["thing"]), focused=2)
+    stage.show("/", "Library", start(query), stage.typed(2, "searchbox", "Topic", query), focused=2)
     for _ in range(steps):
-        stage.show("/", "Library", start(p["thing"]), stage.clicked(1, "heading", "Library"), focused=2)
+        stage.show("/", "Library", start(query), stage.clicked(1, "heading", "Library"), focused=2)
     if steps:
         return stage.moments
-    stage.state = {"searches": [p["thing"]], "opened": []}
-    url = f"/search?q={p['thing']}"
-    found = [(1, "heading", "Results", None), (9, "list", "Results", None)]
-    found += [(i, "link", f"Buying a red {p['thing']} {i}", None) for i in range(10, 14)]
-    found.append((15, "link", p["title"], None))
-    sent = (ev.Submit, {"origin": "input", "ref": 3, "name": "Search", "url": stage.host})
-    stage.show(url, "Results", found, [*stage.clicked(3, "button", "Search"), sent, *stage.opened(url)])
+    stage.state = {"searches": [query], "opened": []}
+    url = f"/search?q={quote_plus(query)}"
+    found = [(1, "heading", f"Results for {query}", None), (2, "searchbox", "Topic", query)]
+    found += [(3, "button", "Search", None), (4, "link", p["title"], None)]
+    found.append((5, "link", f"{p['decoy_task']} a {query}", None))
+    sent = (ev.Submit, {"origin": "input", "ref": 6, "name": "", "url": stage.host})
+    searched = (ev.AppState, {"origin": "app", "changed": ("searches",)})
+    came = [*stage.clicked(3, "button", "Search"), sent, *stage.opened(url), searched]
+    stage.show(url, f"Results for {query}", found, came)
     article = f"/articles/{p['task']}-a-{p['color']}-{p['thing']}"
-    stage.state = {"searches": [p["thing"]], "opened": [p["title"]]}
+    stage.state = {"searches": [query], "opened": [p["title"]]}
     core = [(1, "heading", p["title"], None), (2, "text", "Wait ten minutes and try the last step again.", None)]
-    stage.show(article, p["title"], core, [*stage.clicked(15, "link", p["title"]), *stage.opened(article)])
+    opened = (ev.AppState, {"origin": "app", "changed": ("opened",)})
+    stage.show(article, p["title"], core, [*stage.clicked(4, "link", p["title"]), *stage.opened(article), opened])
     return stage.moments
 
 
 EPISODES = {"expense-form": expense_form, "report-download": report_download, "search-open": search_open}
+
+
+def check_earnings(task, moments):
+    """Score a hand-made episode of a task as an episode is scored.
+
+    Raises:
+        AssertionError: it does not earn what the oracle earns, so that its times would be of another task.
+    """
+    instance = task_for(task).instantiate(SEED)
+    scorer = Scorer(instance.milestones, instance.scheme)
+    rewards = [scorer.update(moment) for moment in moments]
+    reached = sorted(result.id for reward in rewards for result in reward.milestones)
+    earned = fsum(reward.total for reward in rewards)
+    problem = (
+        f"the hand-made episode of {task} earns {earned:g} ({', '.join(reached) or 'nothing'}), its oracle "
+        f"{instance.max_reward:g}; bring the episode in line with the task file"
+    )
+    assert reached == sorted(milestone.id for milestone in instance.milestones if not milestone.forbidden), problem
+    assert isclose(earned, instance.max_reward), problem
 
 
 def any_text():
@@ -333,8 +386,9 @@ def main():
             return
         for size in SIZES:
             for task in TASKS:
-                milestones = task_for(task).instantiate(SEED).milestones
-                show(task, size, measure(milestones, EPISODES[task](size), PLAYS[size], folder))
+                milestones, moments = task_for(task).instantiate(SEED).milestones, EPISODES[task](size)
+                check_earnings(task, moments)
+                show(task, size, measure(milestones, moments, PLAYS[size], folder))
             show("any text", size, measure(any_text(), expense_form(size), max(1, PLAYS[size] // 20), folder))
         for name, play in (("expense-form", expense_form), ("search-open", search_open)):
             milestones = task_for(name).instantiate(SEED).milestones

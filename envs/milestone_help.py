@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from ..rewards.catalogue import CATALOGUE
 from ..rewards.detectors import DETECTORS
-from ..rewards.spec import Spec
+from ..rewards.spec import Spec, Templated
 from ..rewards.templates import Style
 from .explain import explain
 from .milestone_spec import MilestoneSpec
@@ -97,19 +97,26 @@ def _catalogue() -> Iterator[str]:
 
 def _detector(kind: str) -> Iterator[str]:
     cls = DETECTORS[kind]
-    documented = _documented(cls)
     yield f"### `{kind}`\n"
     yield f"{_prose(cls)}\n"
+    yield from _fields(cls)
+    ready = [name for name, entry in CATALOGUE.items() if kind in entry.kinds]
+    if ready:
+        yield f"\nReady-made: {', '.join(f'`{name}`' for name in ready)}."
+    yield ""
+
+
+def _fields(cls: type[Templated]) -> Iterator[str]:
+    """Yield a line for each field, and below a field that has fields of its own a line for each of those."""
+    documented = _documented(cls)
     for name, info in cls.model_fields.items():
         if name == "kind":
             continue
         about = documented.get(name) or _usual(name)
         default = info.get_default(call_default_factory=True)
         yield _item(name, _value_of(cls, name), about, info.is_required(), default)
-    ready = [name for name, entry in CATALOGUE.items() if kind in entry.kinds]
-    if ready:
-        yield f"\nReady-made: {', '.join(f'`{name}`' for name in ready)}."
-    yield ""
+        if inspect.isclass(info.annotation) and issubclass(info.annotation, Templated) and info.annotation is not Spec:
+            yield from (f"  {line}" for line in _fields(info.annotation))
 
 
 def _task(name: str) -> Iterator[str]:
@@ -144,7 +151,7 @@ def _usual(name: str) -> str:
     return _USUAL.get(name, "")
 
 
-def _value_of(cls: type[Spec], name: str) -> str:
+def _value_of(cls: type[Templated], name: str) -> str:
     """Return in a word or two what a detector's field holds."""
     match cls.style_of(name):
         case Style.REGEX:
@@ -184,10 +191,10 @@ def _prose(cls: type[BaseModel]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
 
 
-def _documented(cls: type[Spec]) -> dict[str, str]:
+def _documented(cls: type[Templated]) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in reversed(cls.__mro__):
-        if inspect.isclass(each) and issubclass(each, Spec):
+        if inspect.isclass(each) and issubclass(each, Templated):
             found |= _attributes(each)
     return found
 

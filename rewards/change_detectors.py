@@ -15,7 +15,16 @@ from pydantic import model_validator
 from ..sandbox.events import Click, Dialog, Focus
 from ..sandbox.snapshot import Element, Snapshot
 from .looks import earlier_looks
-from .page_view import DIALOG_ROLES, acted, covering, on_this_document, same_address, same_document, says
+from .page_view import (
+    DIALOG_ROLES,
+    acted,
+    covering,
+    on_this_document,
+    repeats_the_agent,
+    same_address,
+    same_document,
+    says,
+)
 from .spec import Pattern, Spec, Text, text_matches
 from .types import Evidence, Moment
 
@@ -150,6 +159,7 @@ class DialogClosed(Spec):
     A dialog of the page is an element of role dialog or alertdialog. Leaving the page closes it too and does not count;
     one that is only covered by another is not closed. A dialog of the browser (alert, confirm, prompt) counts when it
     is answered: by the agent, or, in tasks without the action group `dialogs`, by the browser itself, which accepts.
+    One that is recognised by words which the agent has itself written into a field or an address is no evidence.
 
     Attributes:
         text: what the dialog said (`text_contains`, `text_pattern`); any dialog if absent.
@@ -182,8 +192,12 @@ class DialogClosed(Spec):
 
     def detect(self, moment: Moment) -> Evidence | None:
         """Return evidence if such a dialog was closed in this step."""
-        if moment.previous is None:
+        if moment.previous is None or (evidence := self._closed(moment)) is None:
             return None
+        words = (self.text, self.text_contains, self.text_pattern)
+        return None if repeats_the_agent(moment.history, *words) else evidence
+
+    def _closed(self, moment: Moment) -> Evidence | None:
         if self.button is None:
             for event in moment.events:
                 if (

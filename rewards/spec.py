@@ -163,6 +163,12 @@ class Templated(BaseModel):
         fields = self.model_dump(mode="json", exclude=set(made)) | made
         return {name: fields[name] for name in names if fields[name] is not None}
 
+    @classmethod
+    def style_of(cls, field: str) -> Style:
+        """Return how parameters are written into the texts of a field, which also says what the texts are."""
+        info = cls.model_fields[field]
+        return _style((*info.metadata, info.annotation))
+
 
 class Spec(Templated):
     """Base of every detector's description; see the module."""
@@ -238,12 +244,6 @@ class Spec(Templated):
             TaskError: a template names an unknown parameter.
         """
         return BoundDetector(spec=self.filled(parameters))
-
-    @classmethod
-    def style_of(cls, field: str) -> Style:
-        """Return how parameters are written into the texts of a field, which also says what the texts are."""
-        info = cls.model_fields[field]
-        return _style((*info.metadata, info.annotation))
 
 
 class StateSpec(Spec):

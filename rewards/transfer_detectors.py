@@ -196,7 +196,11 @@ class TransferTarget(_Selector):
 
 
 class DataTransferred(Spec):
-    """A value that was read in one place appears in another; what is verified is said above.
+    """A value that was read in one place appears in another.
+
+    The source has shown it at the end of an earlier step, the target did not hold it a step ago, and what comes into a
+    field comes by trusted input. A value that the agent had typed before it was shown, or that stood in the target by
+    then, is worth nothing; nor is a file a source that the agent made itself.
 
     Attributes:
         source: where it is read.

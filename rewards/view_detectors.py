@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ..sandbox.snapshot import BLANK_URL, VIEWPORT, Snapshot, TabInfo
 from .needs import Needs, Region, region_key
-from .page_view import acted, new_document, path_matches, path_of, same_address, same_document
+from .page_view import acted, new_document, path_matches, path_of, repeats_the_agent, same_address, same_document
 from .spec import Glob, Pattern, Spec, Text, text_matches
 from .types import Evidence, Moment
 
@@ -99,7 +99,8 @@ class RegionChanged(Spec):
 class TabOpened(Spec):
     """A tab with a path or title came to be, whether the page opened it or the agent did.
 
-    A tab that was opened empty counts when it first shows a page. A present tab that goes there is no new one.
+    A tab that was opened empty counts when it first shows a page. A present tab that goes there is no new one, and a
+    title that the agent has itself written into a field tells nothing.
 
     Attributes:
         path: glob over the decoded path of its address.
@@ -122,8 +123,11 @@ class TabOpened(Spec):
 
     def _fits(self, tab: TabInfo) -> bool:
         return (self.path is None or path_matches(path_of(tab.url), self.path)) and text_matches(
-            tab.title, self.title, self.title_contains, self.title_pattern
+            tab.title, *self._words()
         )
+
+    def _words(self) -> tuple[str | None, str | None, str | None]:
+        return self.title, self.title_contains, self.title_pattern
 
     def detect(self, moment: Moment) -> Evidence | None:
         """Return evidence if such a tab was opened in this step."""
@@ -135,6 +139,8 @@ class TabOpened(Spec):
         for place, tab in enumerate(now):
             is_new = place >= len(old) or (old[place].url == BLANK_URL and tab.url != BLANK_URL)
             if is_new and tab.url != BLANK_URL and self._fits(tab):
+                if repeats_the_agent(moment.history, *self._words(), addresses=False):
+                    return None
                 facts = {"index": tab.index, "url": tab.url, "title": tab.title}
                 return Evidence(summary=f'tab {tab.index} "{tab.title}" opened at {path_of(tab.url)}', facts=facts)
         return None

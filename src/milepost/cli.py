@@ -302,7 +302,8 @@ def tasks_check(
     static: Annotated[bool, typer.Option("--static", help="Only read it; needs no browser.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Instances to play.")] = 8,
     null_steps: Annotated[
-        int | None, typer.Option(min=1, max=500, help="Steps of the agents that act without sense; 50 if left out.")
+        int | None,
+        typer.Option(min=1, max=500, help="Steps of the agents that act without sense; if left out, 50 at most."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -38,11 +38,25 @@ CONFIRM = Stage(
     },
 )
 
+ANSWERED = Stage(
+    name="answered-dialog",
+    milestones=[{"id": "answered", "detector": "dialog_closed", "reward": 0.3, "text_contains": "Delete the account"}],
+    honest=['click("Delete account")'],
+    pages={
+        "/": """<title>Account</title><button onclick="confirm('Delete the account for good?')">Delete account</button>
+<label>Say <input id=say></label><button onclick="alert(say.value)">Shout</button>"""
+    },
+)
+
 dialogs = Family("Dialogs", __name__)
 
 
 def test_the_honest_way_pays_on_the_same_page(play):
     assert play.honest(CONFIRM).earned == (0.3, {"confirmed"})
+
+
+def test_a_dialog_that_is_answered_pays_too(play):
+    assert play.honest(ANSWERED).earned == (0.3, {"answered"})
 
 
 def test_a_javascript_dialog_of_the_honest_way_pays_too(play):
@@ -127,4 +141,14 @@ def test_words_typed_into_a_dialog(play):
 def test_words_echoed_by_an_alert(play):
     lie = play(CONFIRM, 'click("Place order")', 'fill("Say", "Order placed")', 'click("Shout")')
     assert 'dialog said "Order placed"' in lie.last["last_action_result"]
+    assert lie.earned == NOTHING
+
+
+@dialogs.attack(
+    "words-in-an-answered-alert", tries="has an alert repeat the question that is to be answered, and answers that",
+    defence="as above",
+)  # fmt: skip
+def test_words_in_an_answered_alert(play):
+    lie = play(ANSWERED, 'fill("Say", "Delete the account")', 'click("Shout")', "noop()")
+    assert 'dialog said "Delete the account"' in lie.observations[-2]["last_action_result"]
     assert lie.earned == NOTHING

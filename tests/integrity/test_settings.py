@@ -31,10 +31,22 @@ SETTINGS = Stage(
         "<button onclick='c.ariaChecked = `true`'>Switch</button>",
     },
 )
+TABS = Stage(
+    name="settings-tab",
+    milestones=[{"id": "opened", "detector": "tab_opened", "reward": 0.25, "title": "Settings"}],
+    honest=['click("Preferences")'],
+    pages={
+        "/": """<title>Home</title><a href=/settings target=_blank>Preferences</a>
+<form action=/named target=_blank><label>Find <input name=q></label><button>Search</button></form>""",
+        "/settings": "<title>Settings</title>",
+        "/named": "<script>document.title = new URLSearchParams(location.search).get('q')</script>",
+    },
+)
 
 
 def test_the_honest_way_pays_on_the_same_page(play):
     assert play.honest(SETTINGS).earned == (1.0, {"opened", "dark", "saved"})
+    assert play.honest(TABS).earned == (0.25, {"opened"})
 
 
 @settings.attack(
@@ -44,6 +56,16 @@ def test_the_honest_way_pays_on_the_same_page(play):
 def test_title_typed(play):
     lie = play(SETTINGS, 'fill("Caption", "Settings")')
     assert lie.last["title"] == "Settings"
+    assert lie.earned == NOTHING
+
+
+@settings.attack(
+    "title-typed-for-a-new-tab", tries="searches for the title, and the results open in a tab that is called so",
+    defence="as above",
+)  # fmt: skip
+def test_title_typed_for_a_new_tab(play):
+    lie = play(TABS, 'fill("Find", "Settings")', 'click("Search")', "noop()")
+    assert [tab.title for tab in lie.snapshot.tabs] == ["Home", "Settings"]
     assert lie.earned == NOTHING
 
 

@@ -9,6 +9,7 @@ from milepost.rewards.detectors import DETECTOR_ADAPTER, DETECTORS
 from milepost.rewards.form_detectors import Clicked
 from milepost.rewards.page_detectors import ElementPresent, UrlLoaded
 from milepost.rewards.spec import Spec, Text
+from milepost.rewards.transfer_detectors import TransferSource, TransferTarget
 from milepost.rewards.types import Evidence, Moment
 from milepost.rewards.wording import describe, every_spec, listed
 
@@ -101,11 +102,147 @@ OPEN = {"detector": "url_loaded", "path": "/a"}
             {"kind": "within", "of": ALERT, "steps": 2, "since": OPEN},
             "an alert appears, at most 2 steps after the page /a loads",
         ),
+        (
+            {"kind": "then", "steps": [{"detector": "not", "of": OPEN}, ALERT, {"detector": "not", "of": OPEN}, ALERT]},
+            "first an alert appears (unless beforehand the page /a loads), then an alert appears (unless in between "
+            "the page /a loads)",
+        ),
+        (
+            {"kind": "then", "steps": [OPEN, ALERT], "strict": True},
+            "first the page /a loads, then an alert appears, each at a later step than the one before",
+        ),
+        (
+            {"kind": "not", "of": ALERT, "now": True},
+            "it is not, or no longer, so that an alert appears",
+        ),
+        (
+            {"kind": "at_end", "of": {"detector": "all", "of": [ALERT, OPEN]}},
+            "the agent says that it is done while all of this is so: an alert appears; the page /a loads",
+        ),
         ({"kind": "at_end", "of": ALERT}, "the agent says that it is done while this is so: an alert appears"),
     ],
 )
 def test_wordings_read_as_sentences(spec, expected):
     assert words(**spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            {"kind": "url_loaded", "path": "/a", "load_state": "domcontentloaded"},
+            "the page /a loads, its pictures and frames or not",
+        ),
+        ({"kind": "dialog_closed"}, "a dialog is closed or answered"),
+        (
+            {"kind": "dialog_closed", "text_contains": "Del", "button": "Yes"},
+            'a dialog of the page that says something with "Del" in it closes when the agent clicks the button "Yes"',
+        ),
+        (
+            {"kind": "dialog_closed", "text": "Sure?", "accepted": False},
+            'a dialog of the browser that says "Sure?" is dismissed',
+        ),
+        (
+            {"kind": "element_changed", "role": "row", "name_contains": "B", "to_text": "paid", "lost": ["disabled"]},
+            'a row whose name contains "B" changes so that its text is "paid" and it is no longer disabled',
+        ),
+        (
+            {"kind": "element_gone", "role": "row", "name": "B", "same_document": False, "after_input": True},
+            'the row "B" disappears, be it by loading the page again, in a step with input by the agent',
+        ),
+        (
+            {"kind": "focused", "role": "textbox", "name": "To"},
+            'the agent\'s input moves the focus to the textbox "To"',
+        ),
+        (
+            {"kind": "process_ran", "command_contains": "make", "exit_code": "any"},
+            'the agent runs a command with "make" in it and it ends, whatever its exit code',
+        ),
+        (
+            {"kind": "process_ran", "command": "make all"},
+            'the agent runs the command "make all" and it ends, with exit code 0',
+        ),
+        (
+            {"kind": "region_changed", "region": [100, 50, 200, 80], "percent": 40, "since": "reset"},
+            "at least 40 % of the 200 x 80 pixels that begin 100 from the left and 50 from the top of the viewport "
+            "look different from how they looked at the reset",
+        ),
+        (
+            {"kind": "request_sent", "path": "/api/*", "method": "POST", "status": "2xx", "form": {"n": "3"}},
+            "the page sends a POST request to /api/*, whose form has n=3 and which is answered 2xx",
+        ),
+        (
+            {"kind": "request_sent", "path": "/a", "body_query": "items[0].count", "equals": 3},
+            "the page sends a request to /a, in whose JSON items[0].count is 3",
+        ),
+        (
+            {"kind": "tab_opened", "path": "/report", "title_contains": "Rep", "after_input": True},
+            'a tab at /report and whose title contains "Rep" opens, in a step with input by the agent',
+        ),
+        ({"kind": "file_changed", "path": "*.csv"}, "a file *.csv is created, changed or deleted, or moved there"),
+        (
+            {"kind": "file_changed", "path": "a/*", "moved_from": "b/*", "max_bytes": 9},
+            "a file a/* of at most 9 bytes is moved there from b/*",
+        ),
+        (
+            {"kind": "file_created", "path": "a.csv", "max_bytes": 100},
+            "a file a.csv, not empty, of at most 100 bytes, is created",
+        ),
+        (
+            {"kind": "file_matches", "format": "csv", "columns": ["a", "b"], "min_rows": 1, "delimiter": ";"},
+            'a file that is a real CSV table with the columns "a" and "b", at least 1 row and ";" between its fields '
+            "comes to be there",
+        ),
+        (
+            {"kind": "file_matches", "path": "*.json", "format": "json", "query": "a.b", "equals": [1, 2]},
+            "a file *.json that is real JSON in which a.b is [1, 2] comes to be there",
+        ),
+        (
+            {
+                "kind": "data_transferred",
+                "source": {"page": "/invoices/*", "role": "heading", "pattern": "INV-.*"},
+                "target": {"role": "textbox", "name": "Reference"},
+            },
+            "a value that fits the pattern INV-.*, seen in a heading of the page /invoices/* at an earlier step, comes "
+            'into the textbox "Reference" by the agent\'s input',
+        ),
+        (
+            {
+                "kind": "data_transferred",
+                "source": {"file": "a.csv", "query": "x.y"},
+                "target": {"query": "mails[0].body", "contains": True},
+            },
+            "what the server's state gives for x.y, read in a file a.csv at an earlier step, comes into what the "
+            "server's state gives for mails[0].body, among other words or not",
+        ),
+        ({"kind": "answer", "any_of": ["a", 3]}, 'the agent answers, by done(...), "a" or 3'),
+        (
+            {"kind": "answer", "items": ["a", "b"], "ordered": True},
+            'the agent answers, by done(...), the list of "a" and "b", in this order',
+        ),
+        (
+            {"kind": "answer", "number": 3, "relative_tolerance": 0.01},
+            "the agent answers, by done(...), the number 3, give or take 1 %",
+        ),
+    ],
+)
+def test_wordings_of_changes_traffic_files_and_transfers_read_as_sentences(spec, expected):
+    assert words(**spec) == expected
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_no_kind_is_told_by_its_docstring(kind):
+    cls = DETECTORS[kind]
+    required: dict[str, Any] = {name: None for name in cls.model_fields if cls.model_fields[name].is_required()}
+    if "of" in required:
+        required["of"] = (UrlLoaded(path="/"),) if kind in ("all", "any") else UrlLoaded(path="/")
+    if "steps" in required:
+        required["steps"] = (UrlLoaded(path="/"),) if kind == "then" else 1
+    if kind == "data_transferred":
+        required |= {"source": TransferSource(role="row"), "target": TransferTarget(role="textbox")}
+    required |= {"region_changed": {"region": (0, 0, 9, 9)}, "fields_filled": {"fields": {}}}.get(kind, {})
+    summary = " ".join((cls.__doc__ or "").split()).partition(". ")[0].rstrip(".")
+    assert summary[1:] not in describe(cls.model_construct(**required))
 
 
 def takes_text(annotation: Any) -> bool:
