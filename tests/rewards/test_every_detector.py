@@ -66,7 +66,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_every_registered_detector_has_its_cases_and_no_other():
-    assert set(CASES) == set(DETECTORS)
+    judged = {"rubric"}  # nothing that happens pays for it: tests/envs/test_semantic_milestones.py
+    assert set(CASES) == set(DETECTORS) - judged
 
 
 @pytest.mark.parametrize("kind", CASES)

@@ -240,7 +240,8 @@ def test_no_kind_is_told_by_its_docstring(kind):
         required["steps"] = (UrlLoaded(path="/"),) if kind == "then" else 1
     if kind == "data_transferred":
         required |= {"source": TransferSource(role="row"), "target": TransferTarget(role="textbox")}
-    required |= {"region_changed": {"region": (0, 0, 9, 9)}, "fields_filled": {"fields": {}}}.get(kind, {})
+    given = {"region_changed": {"region": (0, 0, 9, 9)}, "fields_filled": {"fields": {}}, "rubric": {"rubric": "So."}}
+    required |= given.get(kind, {})
     summary = " ".join((cls.__doc__ or "").split()).partition(". ")[0].rstrip(".")
     assert summary[1:] not in describe(cls.model_construct(**required))
 
