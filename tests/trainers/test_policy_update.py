@@ -162,7 +162,7 @@ def test_kl_on_a_share_of_the_prompts_estimates_the_kl_on_all_of_them():
         generator = torch.Generator().manual_seed(seed)
         return update_policy(model, optimizer_of(model, 0.0), batch, config, generator=generator)["kl_reference"]
 
-    estimates = [kl(0.25, seed) for seed in range(120)]
+    estimates = [kl(0.25, seed) for seed in range(40)]
     assert max(estimates) > min(estimates)
     spread = torch.tensor(estimates).std() / len(estimates) ** 0.5
     assert abs(sum(estimates) / len(estimates) - kl(1.0)) < 4 * float(spread)
