@@ -23,8 +23,8 @@ OUTSIDE: dict[str, Case] = {
         pages={"/": EXPORTS},
         positive=('click("Export")', f'delete_file("{REPORT}")'),
         near_miss=('click("Export")', f'move_file("{REPORT}", "old.csv")'),
-        forged=(f'write_file("{REPORT}", "x")', "noop()", f'delete_file("{REPORT}")', "noop()"),
-        lie={"last_action": "noop"},
+        forged=(f'write_file("{REPORT}", "x")', "noop()", f'delete_file("{REPORT}")'),
+        lie={"last_action_result": "file downloads/report.csv gone"},
     ),
     "file_matches": Case(
         detector={"path": "downloads/*.csv", "sha256_from": "report.sha256"},
