@@ -14,7 +14,7 @@ import unicodedata
 from functools import lru_cache
 from importlib import resources
 
-_LOOK_ALIKES = {
+_LOOK_ALIKES: dict[str, str] = {
     letter: plain
     for plain, letters in json.loads(
         (resources.files(__package__) / "look_alikes.json").read_text(encoding="utf-8")

@@ -31,7 +31,8 @@ def view(page: str = f'heading "Done"\ntext "{FACT}"', *, action: str = 'click("
 
 def request(page: str | None = None, **changes: Any) -> JudgeRequest:
     shown = view() if page is None else view(page)
-    return JudgeRequest(**({"rubric": Rubric(text="The receipt was sent."), "view": shown} | changes))
+    given: dict[str, Any] = {"rubric": Rubric(text="The receipt was sent."), "view": shown}
+    return JudgeRequest(**(given | changes))
 
 
 def verdict(passed: bool = True, score: float | None = None, quotes: list[str] | None = None, **more: Any) -> str:

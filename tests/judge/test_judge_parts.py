@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -60,6 +61,7 @@ def test_a_call_waits_for_another_that_may_take_less_than_it_reserved():
         first = await budget.reserve(prompt_tokens=100, completion_tokens=20, deadline=SOON)
         second = asyncio.create_task(budget.reserve(prompt_tokens=100, completion_tokens=20, deadline=SOON))
         await asyncio.sleep(0.06)
+        assert isinstance(first, int)
         assert not second.done()
         assert budget.settle(first, prompt_tokens=20, completion_tokens=5) == Spending(
             requests=1, prompt_tokens=20, completion_tokens=5
@@ -156,7 +158,14 @@ def test_any_text_is_read_without_a_crash(text):
 
 
 def _key(**changes):
-    given = {"model": "m", "content": "c", "temperature": 0.5, "max_tokens": 9, "constrained": True, "sample": 0}
+    given: dict[str, Any] = {
+        "model": "m",
+        "content": "c",
+        "temperature": 0.5,
+        "max_tokens": 9,
+        "constrained": True,
+        "sample": 0,
+    }
     return cache_key(**(given | changes))
 
 
@@ -282,7 +291,12 @@ def drawn(count, right_at, *, share_true=0.5, seed=0):
 
 
 def fitted(examples, **changes):
-    given = {"model": "scripted", "prompt_version": prompt_version("v1"), "samples": 1, "temperature": 0.7}
+    given: dict[str, Any] = {
+        "model": "scripted",
+        "prompt_version": prompt_version("v1"),
+        "samples": 1,
+        "temperature": 0.7,
+    }
     return calibrate(examples, **(given | changes))
 
 

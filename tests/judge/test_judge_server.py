@@ -133,10 +133,10 @@ def test_a_body_that_is_no_completion_is_an_abstention(name):
         assert kind_of(judge_one(server.config())) == "malformed"
 
 
-def test_an_answer_that_was_cut_or_refused_is_an_abstention():
-    for finish, kind in (("length", "truncated"), ("content_filter", "refused")):
-        with serving(lambda _, __, finish=finish: completion(verdict(), finish=finish)) as server:
-            assert kind_of(judge_one(server.config())) == kind
+@pytest.mark.parametrize(("finish", "kind"), [("length", "truncated"), ("content_filter", "refused")])
+def test_an_answer_that_was_cut_or_refused_is_an_abstention(finish, kind):
+    with serving(lambda *_: completion(verdict(), finish=finish)) as server:
+        assert kind_of(judge_one(server.config())) == kind
 
 
 def test_an_endless_body_is_not_read_to_its_end():
