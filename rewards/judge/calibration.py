@@ -198,8 +198,8 @@ def measure(examples: Sequence[Example]) -> Quality:
     right = {truth: [each.right for each in examples if each.truth is truth] for truth in (True, False)}
     if not all(right.values()):
         raise RewardError(
-            f"{len(right[True])} examples are true and {len(right[False])} false; expected some of both, or nothing can "
-            "be said of a judge that always answers the same"
+            f"{len(right[True])} examples are true and {len(right[False])} false; expected some of both, or nothing "
+            "can be said of a judge that always answers the same"
         )
     shares = [float(np.mean(each)) for each in right.values()]
     balanced = sum(shares) / 2

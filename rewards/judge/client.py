@@ -1,8 +1,9 @@
 """A judge behind an OpenAI-compatible HTTP server.
 
 Requests that may do better later (408, 409, 429, 5xx, a broken connection, no answer in time) are repeated with full
-jitter, never sooner than the server asks. Each attempt is reserved in the budget before it begins. What a server sends is
-read as far as the configuration allows, is not followed elsewhere, and has the key blotted out before anyone sees it.
+jitter, never sooner than the server asks. Each attempt is reserved in the budget before it begins. What a server sends
+is read as far as the configuration allows, is not followed elsewhere, and has the key blotted out before anyone sees
+it.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class Judge:
             )
             for request in requests
         ]
-        first = {}
+        first: dict[str, int] = {}
         for index, prompt in enumerate(prompts):
             first.setdefault(prompt.content, index)
         async with self._engine.session() as session:
@@ -155,7 +155,7 @@ class Judge:
         else:
             result = ChatResult(outcome=kept)
         answer = result.outcome if isinstance(result.outcome, str) else None
-        read = parse_verdict(answer) if isinstance(result.outcome, str) else result.outcome
+        read = parse_verdict(result.outcome) if isinstance(result.outcome, str) else result.outcome
         if self._cache and kept is None and answer is not None and isinstance(read, Verdict):
             await self._cache.put(key, answer)  # what is no verdict at all may be a server's passing trouble
         sample = JudgeSample(

@@ -162,7 +162,7 @@ def _read(version: str) -> _Files:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 (a chat is no HTML)
+        autoescape=False,  # a chat is no HTML
     )
     digest = hashlib.sha256(f"{system}\0{question}".encode()).hexdigest()[:8]
     return _Files(system=system.strip(), question=environment.from_string(question), version=f"{version}:{digest}")

@@ -8,24 +8,19 @@ every kind of angle bracket. They name forms, not models: a token of a family ye
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from functools import lru_cache
+from importlib import resources
 
-_LOOK_ALIKES = {
+_LOOK_ALIKES: dict[str, str] = {
     letter: plain
-    for plain, letters in {
-        "a": "аα", "c": "сϲ", "d": "ԁ", "e": "еєε", "h": "һ", "i": "іιıɩ", "j": "ј", "k": "кκ", "l": "ӏǀ",
-        "m": "мⅿ", "n": "ո", "o": "оοօ", "p": "рρ", "r": "г", "s": "ѕꜱ", "t": "тτ", "u": "υս", "v": "νѵ",
-        "w": "ԝ", "x": "хχ", "y": "уγ",
-        "<": "‹〈⟨❮❰≪«˂ᐸ〈⧼⋖⪡《⟪⋘ㄑ❬≺",
-        ">": "›〉⟩❯❱≫»˃ᐳ〉⧽⋗⪢》⟫⋙❭≻",
-        "|": "│┃∣￨❘⎪︱ǁ‖❙❚╎║⏐¦∥",
-        "[": "【〔⟦❲〖⁅", "]": "】〕⟧❳〗⁆",
-        ":": "꞉∶︰ː˸܃։", "`": "ˋ‵´", "#": "♯⌗", "_": "▁", "/": "⁄∕╱⧸", "~": "∼〜", "-": "‐‑‒–—−",
-    }.items()
+    for plain, letters in json.loads(
+        (resources.files(__package__) / "look_alikes.json").read_text(encoding="utf-8")
+    ).items()
     for letter in letters
-}  # fmt: skip
+}
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 _BLANK = frozenset("\u2800")
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
