@@ -3,8 +3,8 @@
     python bench/record_quality_levels.py runs/levels --seeds 16 [--first-seed 0] [--tasks expense-form,search-open]
     milepost preferences from-rules runs/levels --out preferences.jsonl
 
-Every (task, seed) is played once at each level, so that its episodes can be ranked: the oracle, the oracle cut short, the
-oracle with idle detours, the second half (or all) of another seed's oracle, the task's near misses, and agents that
+Every (task, seed) is played once at each level, so that its episodes can be ranked: the oracle, the oracle cut short,
+the oracle with idle detours, the second half (or all) of another seed's oracle, the task's near misses, and agents that
 understand nothing. All act on real pages.
 """
 

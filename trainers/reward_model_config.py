@@ -29,7 +29,8 @@ class RewardModelConfig(BaseModel):
         out: folder of the versions; the new one is added to it.
         start: `latest` goes on from the newest version in `out` (the first one starts from the backbone), `fresh` from
             the backbone.
-        backbone: a model's name in the cache, or a folder in Hugging Face format: a causal language model or an encoder.
+        backbone: a model's name in the cache, or a folder in Hugging Face format: a causal language model or an
+            encoder.
         seed: seeds every random draw.
         held_out: share of the (task, seed) groups that is kept from training to measure on; a group's side depends on
             nothing but its task and seed, so it never changes sides as preferences accumulate.

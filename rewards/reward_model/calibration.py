@@ -43,8 +43,8 @@ def fit_temperature(winner_leads_PH: Floats) -> float:
         winner_leads_PH: each head's score of the preferred episode less that of the other, of held-out pairs.
 
     Returns:
-        Between 0.01 and 1000; 1 if there is no pair, or no lead. When every pair is right, the likelihood rises as the temperature
-        falls, so one imaginary pair of each outcome at the mean lead is added.
+        Between 0.01 and 1000; 1 if there is no pair, or no lead. When every pair is right, the likelihood rises as the
+        temperature falls, so one imaginary pair of each outcome at the mean lead is added.
 
     Raises:
         ValueError: a lead is not finite.
@@ -108,7 +108,7 @@ def expected_calibration_error(winner_probability_P: Floats, bins: int = 10) -> 
     return float(error)
 
 
-def crossfit_probabilities(winner_leads_PH: Floats, fold_P: Sequence[int]) -> Floats:
+def crossfit_probabilities(winner_leads_PH: Floats, fold_P: npt.ArrayLike) -> Floats:
     """Return each pair's probability, (P,), at the temperature fitted on the pairs of all other folds.
 
     So that the calibration error is measured on pairs that its temperature has not seen.
