@@ -242,8 +242,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, groups: list[GroupTensors]) -> Tenso
 class TrieAttention(torch.autograd.Function):
     """Rotary embedding and trie attention on a fused (N, (H + 2 G) D) product; returns (N, H D).
 
-    The probabilities are computed again on the way back: kept, they are an eighth of what a forward pass of 1 440 tokens
-    keeps (3.4 GB in place of 3.0, SmolLM2-135M in float32), and the product is a small part of it.
+    The probabilities are computed again on the way back: kept, they are an eighth of what a forward pass of 1 440
+    tokens keeps (3.4 GB in place of 3.0, SmolLM2-135M in float32), and the product is a small part of it.
     """
 
     @staticmethod
