@@ -66,20 +66,22 @@ class Quality(BaseModel):
     """What a judge's examples show of it.
 
     Attributes:
-        examples: how many there were.
-        accuracy: share that was right.
-        balanced_accuracy: mean of the shares that were right among the true and among the false; 0.5 is chance.
-        lower_bound: what it exceeds with 95 % confidence.
-        ece: expected calibration error of the signal itself, read as a probability from 0.5 to 1.
+        examples: how many there were; judgements that abstained are none.
+        accuracy: share that was right; None without examples.
+        balanced_accuracy: mean of the shares that were right among the true and among the false; 0.5 is chance. None
+            unless there are some of both.
+        lower_bound: what it exceeds with 95 % confidence; None likewise.
+        ece: expected calibration error of the signal itself, read as a probability from 0.5 to 1; None without
+            examples.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     examples: int = Field(ge=0)
-    accuracy: _Share
-    balanced_accuracy: _Share
-    lower_bound: float
-    ece: _Share
+    accuracy: _Share | None
+    balanced_accuracy: _Share | None
+    lower_bound: float | None
+    ece: _Share | None
 
 
 class Calibration(BaseModel):
@@ -107,7 +109,7 @@ class Calibration(BaseModel):
     @property
     def skilled(self) -> bool:
         """Whether the examples show the judge to be better than chance."""
-        return self.quality.lower_bound > CHANCE
+        return self.quality.lower_bound is not None and self.quality.lower_bound > CHANCE
 
     def confidence(self, signal: float, *, passed: bool) -> float | None:
         """Return the probability that such a verdict is right: 0.5 from a judge without skill; None if never seen."""
@@ -160,7 +162,7 @@ def examples_of(judgements: Sequence[Judgement], truths: Sequence[bool]) -> list
 def calibrate(
     examples: Sequence[Example], *, model: str, prompt_version: str, samples: int, temperature: float
 ) -> Calibration:
-    """Fit a calibration.
+    """Fit a calibration. Of a judge that has not judged both a true and a false one, it says that it has no skill.
 
     Args:
         examples: judgements with their truth; some hundred, of both outcomes, for a map worth having.
@@ -168,17 +170,14 @@ def calibrate(
         prompt_version: as `Judgement.prompt_version` has it.
         samples: how many a question had.
         temperature: of the samples.
-
-    Raises:
-        RewardError: one of the two true outcomes is missing.
     """
     quality = measure(examples)
-    share = {truth: sum(each.truth is truth for each in examples) / len(examples) for truth in (True, False)}
+    counts = {truth: sum(each.truth is truth for each in examples) for truth in (True, False)}
     maps = {}
-    for passed in (True, False):
+    for passed in (True, False) if all(counts.values()) else ():
         ones = sorted((each for each in examples if each.passed is passed), key=lambda each: each.signal)
         if len(ones) >= _BIN:
-            maps[_side(passed)] = _fit(ones, [0.5 / share[each.truth] for each in ones])
+            maps[_side(passed)] = _fit(ones, [0.5 * len(examples) / counts[each.truth] for each in ones])
     return Calibration(
         model=model,
         prompt_version=prompt_version,
@@ -190,28 +189,23 @@ def calibrate(
 
 
 def measure(examples: Sequence[Example]) -> Quality:
-    """Return what examples show of a judge.
-
-    Raises:
-        RewardError: one of the two true outcomes is missing.
-    """
+    """Return what examples show of a judge."""
     right = {truth: [each.right for each in examples if each.truth is truth] for truth in (True, False)}
-    if not all(right.values()):
-        raise RewardError(
-            f"{len(right[True])} examples are true and {len(right[False])} false; expected some of both, or nothing "
-            "can be said of a judge that always answers the same"
-        )
-    shares = [float(np.mean(each)) for each in right.values()]
-    balanced = sum(shares) / 2
-    # Smoothed, so that a side that was always right among three examples does not pass for certain.
-    smooth = [(sum(each) + 1) / (len(each) + 2) for each in right.values()]
-    variance = sum(s * (1 - s) / len(each) for s, each in zip(smooth, right.values(), strict=True)) / 4
+    balanced, lower = None, None
+    if all(right.values()):
+        balanced = sum(float(np.mean(each)) for each in right.values()) / 2
+        # Smoothed, so that a side that was always right among three examples does not pass for certain.
+        smooth = [(sum(each) + 1) / (len(each) + 2) for each in right.values()]
+        variance = sum(s * (1 - s) / len(each) for s, each in zip(smooth, right.values(), strict=True)) / 4
+        lower = balanced - _Z * float(np.sqrt(variance))
+    signals = [(1 + each.signal) / 2 for each in examples]
+    correct = [each.right for each in examples]
     return Quality(
         examples=len(examples),
-        accuracy=float(np.mean([each.right for each in examples])),
+        accuracy=float(np.mean(correct)) if examples else None,
         balanced_accuracy=balanced,
-        lower_bound=balanced - _Z * float(np.sqrt(variance)),
-        ece=expected_calibration_error([(1 + e.signal) / 2 for e in examples], [e.right for e in examples]),
+        lower_bound=lower,
+        ece=expected_calibration_error(signals, correct) if examples else None,
     )
 
 

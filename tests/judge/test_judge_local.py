@@ -12,7 +12,7 @@ from milepost.agents.engines.base import Sample
 from milepost.agents.judge_engine import LocalChatEngine, first_object
 from milepost.agents.models import is_model_folder, model_folder
 from milepost.rewards.judge import Abstention, ChatCall, Judge, JudgeConfig, calibrate, examples_of
-from milepost.sandbox.errors import EngineError, RewardError
+from milepost.sandbox.errors import EngineError
 
 from .scripted import FACT, request, verdict
 
@@ -113,12 +113,11 @@ def test_a_small_model_judges_poorly_and_is_not_believed():
     for judgement in judgements:
         assert judgement.samples[0].answer is not None or judgement.abstention is not None
         assert (judgement.score is None) == (judgement.abstention is not None)
-    examples = examples_of(judgements, [True, False])
-    try:
-        calibration = calibrate(
-            examples, model="smollm2", prompt_version=judge.prompt_version, samples=1, temperature=0.7
-        )
-    except RewardError:
-        assert len({example.truth for example in examples}) < 2, "it had nothing to say"
-    else:
-        assert not calibration.skilled, "two examples show no skill"
+    calibration = calibrate(
+        examples_of(judgements, [True, False]),
+        model="smollm2",
+        prompt_version=judge.prompt_version,
+        samples=1,
+        temperature=0.7,
+    )
+    assert not calibration.skilled, "two examples show no skill"

@@ -315,7 +315,9 @@ def test_a_good_judges_map_rises_with_the_signal_and_is_close_to_the_truth():
     calibrated = expected_calibration_error(confidences, [e.right for e in held_out])
     assert calibrated < 0.05
     shifted = drawn(2000, lambda signal, _: 0.5 + 0.1 * signal)
-    assert measure(shifted).ece > 0.1, "a judge that is surer than it is right"
+    error = measure(shifted).ece
+    assert error is not None
+    assert error > 0.1, "a judge that is surer than it is right"
 
 
 @pytest.mark.parametrize("share_true", [0.5, 0.9, 0.05])
@@ -360,9 +362,36 @@ def test_a_calibration_is_monotone_and_survives_its_file(rows):
     assert Calibration.model_validate_json(calibration.model_dump_json()) == calibration
 
 
-def test_examples_of_one_outcome_say_nothing():
-    with pytest.raises(RewardError, match="2 examples are true and 0 false"):
-        measure([Example(signal=1.0, passed=True, truth=True)] * 2)
+@pytest.mark.parametrize("count", [0, 50])
+def test_examples_of_one_outcome_show_no_skill(count):
+    calibration = fitted([Example(signal=1.0, passed=True, truth=True)] * count)
+    assert calibration.quality.accuracy == (1.0 if count else None)
+    assert (calibration.quality.balanced_accuracy, calibration.quality.lower_bound) == (None, None)
+    assert not calibration.skilled
+    assert calibration.confidence(1.0, passed=True) is None
+
+
+def test_the_quality_by_hand():
+    def examples(right, wrong, truth):
+        return [Example(signal=0.8, passed=truth, truth=truth)] * right + [
+            Example(signal=0.8, passed=not truth, truth=truth)
+        ] * wrong
+
+    quality = measure(examples(6, 2, True) + examples(1, 1, False))
+    assert quality.accuracy == pytest.approx(0.7)
+    assert quality.balanced_accuracy == pytest.approx((6 / 8 + 1 / 2) / 2)
+    assert quality.ece == pytest.approx(abs(0.9 - 0.7))
+    variance = (0.7 * 0.3 / 8 + 0.5 * 0.5 / 2) / 4  # of 7 in 10 and 2 in 4, smoothed
+    assert quality.lower_bound == pytest.approx(0.625 - 1.645 * variance**0.5)
+
+
+def test_both_truths_weigh_the_same_in_a_map():
+    # 30 true ones all passed, 10 false ones of which 5 passed: weights 2/3 and 2, so 20 against 10, smoothed by 1 each.
+    passes = [Example(signal=0.5, passed=True, truth=True)] * 30 + [Example(signal=0.5, passed=True, truth=False)] * 5
+    calibration = fitted([*passes, *[Example(signal=0.5, passed=False, truth=False)] * 5])
+    assert calibration.skilled
+    assert calibration.confidence(0.5, passed=True) == pytest.approx(21 / 32)
+    assert calibration.confidence(0.5, passed=False) is None, "five examples are too few"
 
 
 def test_steps_below_their_first_start_have_its_value():

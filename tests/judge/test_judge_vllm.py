@@ -1,28 +1,28 @@
 """The judge against a real server: vLLM with SmolLM2, a judge as poor as a judge can be.
 
-Looks for the command `vllm`, or for what MILEPOST_VLLM names (in another environment, say).
+Uses the vLLM of this environment, or of the Python that MILEPOST_VLLM_PYTHON names.
 """
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections import Counter
+from contextlib import suppress
+from importlib.util import find_spec
 
 import httpx
 import pytest
 
 from milepost.agents.models import is_model_folder, model_folder
 from milepost.rewards.judge import AbstentionKind, BudgetLimits, Judge, JudgeConfig, calibrate, examples_of
-from milepost.rewards.judge.calibration import measure
-from milepost.sandbox.errors import RewardError
 
 from .scripted import FACT, request
 
-VLLM = os.environ.get("MILEPOST_VLLM") or shutil.which("vllm") or ""
+PYTHON = os.environ.get("MILEPOST_VLLM_PYTHON") or (sys.executable if find_spec("vllm") else "")
 _START_S = 420
 
 pytestmark = [
@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.model,
     pytest.mark.slow,
     pytest.mark.timeout(1500),
-    pytest.mark.skipif(not VLLM, reason="needs the vllm command: pip install 'milepost[vllm]', or MILEPOST_VLLM"),
+    pytest.mark.skipif(not PYTHON, reason="needs vLLM: pip install 'milepost[vllm]', or set MILEPOST_VLLM_PYTHON"),
     pytest.mark.skipif(not is_model_folder(model_folder()), reason="needs the SmolLM2 weights: run `make setup`"),
 ]
 
@@ -42,8 +42,9 @@ def server(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        VLLM, "serve", str(model_folder()), "--served-model-name", "smollm2", "--host", "127.0.0.1",
-        "--port", str(port), "--max-model-len", "4096", "--max-num-seqs", "8", "--enforce-eager",
+        PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model_folder()),
+        "--served-model-name", "smollm2", "--host", "127.0.0.1", "--port", str(port),
+        "--max-model-len", "4096", "--max-num-seqs", "8", "--enforce-eager",
     ]  # fmt: skip
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     environ |= {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
@@ -55,12 +56,16 @@ def server(tmp_path_factory):
             _wait_for(f"http://127.0.0.1:{port}/health", process, log)
             yield f"http://127.0.0.1:{port}/v1"
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(timeout=30)
+            _end(process)
+
+
+def _end(process):
+    for last in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, last)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=30)
+            return
 
 
 def _wait_for(url, process, log):
@@ -86,7 +91,7 @@ TRUTHS = [True, False] * 12
 
 def test_a_small_judge_on_a_real_server_is_asked_read_and_not_believed(server, tmp_path, record_property):
     config = JudgeConfig(
-        model="smollm2", base_url=server, samples=3, temperature=0.8, max_answer_tokens=128, timeout_s=300,
+        model="smollm2", base_url=server, samples=3, temperature=0.8, max_answer_tokens=256, timeout_s=300,
         deadline_s=900, max_concurrency=8, log=tmp_path / "log.jsonl", cache=tmp_path / "cache.sqlite",
         budget=BudgetLimits(requests=100),
     )  # fmt: skip
@@ -107,20 +112,19 @@ def test_a_small_judge_on_a_real_server_is_asked_read_and_not_believed(server, t
     for judgement in judgements:
         assert (judgement.score is None) == (judgement.abstention is not None)
 
-    examples = examples_of(judgements, TRUTHS)
-    print(f"{len(examples)} of {len(judgements)} judged")
-    try:
-        print(measure(examples))
-    except RewardError as error:
-        print(error)
-        assert len({example.truth for example in examples}) < 2, "of one outcome at least it says nothing at all"
-        return
-    calibration = calibrate(examples, model="smollm2", prompt_version=judge.prompt_version, samples=3, temperature=0.8)
+    calibration = calibrate(
+        examples_of(judgements, TRUTHS),
+        model="smollm2",
+        prompt_version=judge.prompt_version,
+        samples=3,
+        temperature=0.8,
+    )
+    print(f"of {len(judgements)} questions:", calibration.quality)
+    assert not calibration.skilled
     calibration.write(tmp_path / "calibration.json")
     believed = Judge.connect(config.model_copy(update={"calibration": tmp_path / "calibration.json"}))
     again = believed.judge_blocking([request(page) for page in PAGES])
     assert all(judgement.abstention is not None for judgement in again), calibration
-    assert sum(sample.attempts for j in again for sample in j.samples if sample.cached) == 0
 
 
 def test_a_question_too_long_for_the_model_is_refused_and_abstains(server):
