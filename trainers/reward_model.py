@@ -3,9 +3,10 @@
     milepost train rm examples/reward_model/config.yaml key=value
 
 What the loop does: read the preferences and the episodes that they name; keep some (task, seed) groups, and whole tasks
-if asked, from training; fit adapter and heads by Bradley-Terry over each ranking; measure accuracy on what was kept;
-fit the temperature and centre on demonstrations; write the result as a new version. A version that goes on from an
-earlier one and orders the held-out pairs worse is put aside, with the reason, and the earlier one stays in use.
+if asked, from training; fit the heads to the untrained backbone, then adapter and heads together, by Bradley-Terry over
+each ranking; measure accuracy on what was kept; fit the temperature and centre on demonstrations; write the result as a
+new version. A version that goes on from an earlier one and orders the held-out pairs worse is put aside, with the
+reason, and the earlier one stays in use.
 
 Left out: there are no checkpoints. Training takes minutes, a version appears whole at the end or not at all, and a
 killed training is started again.
@@ -43,7 +44,8 @@ from .config import load_settings
 from .progress import TrainingProgress
 from .reward_model_config import RewardModelConfig
 from .reward_model_data import RankedEpisodes, Sides, encode_rankings, load_rankings, split_rankings
-from .reward_model_fit import calibrate, fit, measure, score_rankings
+from .reward_model_fit import bootstrap_weights, calibrate, fit, measure, score_rankings
+from .reward_model_heads import fit_heads
 
 _MEASURING_SHARE = 0.5
 """Time of a token without gradient as a share of one with: a forward pass is a third, the rest is margin."""
@@ -77,6 +79,7 @@ class _Start:
     network: RewardNetwork
     tokenizer: Any
     backbone: str
+    layers: int | None
     budgets: TextBudgets
     parent: Manifest | None
 
@@ -104,7 +107,7 @@ def train_reward_model(config: RewardModelConfig, *, progress: TrainingProgress 
         )
         before = None if start.parent is None else _accuracy(start.network, sides.held_out, config, show, "earlier")
         computed = start.network.computed_tokens
-        _fit(start.network, sides, config, show, began)
+        _fit(start, sides, config, show, began)
         trained_tokens = start.network.computed_tokens - computed
         scored = _scored(start.network, sides.held_out, config, show, "held-out rankings")
         calibration = calibrate(scored)
@@ -119,6 +122,7 @@ def train_reward_model(config: RewardModelConfig, *, progress: TrainingProgress 
             created=datetime.now(UTC),
             refused=refusal(before, held_out.accuracy, config.guard_tolerance),
             backbone=start.backbone,
+            layers=start.layers,
             pooling=start.network.pooling,
             heads=start.network.heads,
             budgets={name: getattr(start.budgets, name) for name in TextBudgets.__slots__},
@@ -164,30 +168,49 @@ def _start(config: RewardModelConfig) -> _Start:
             network=network,
             tokenizer=tokenizer,
             backbone=manifest.backbone,
+            layers=manifest.layers,
             budgets=manifest.text_budgets(),
             parent=manifest,
         )
-    backbone, tokenizer, pooling = load_backbone(config.backbone, dtype=dtype)
+    backbone, tokenizer, pooling = load_backbone(config.backbone, layers=config.layers, dtype=dtype)
     adapted = add_adapter(backbone, rank=config.lora.rank, alpha=config.lora.alpha, seed=config.seed).eval()
     return _Start(
         network=RewardNetwork(adapted, heads=config.heads, pooling=pooling, seed=config.seed),
         tokenizer=tokenizer,
         backbone=config.backbone,
+        layers=config.layers,
         budgets=TextBudgets(**config.text.model_dump()),
         parent=None,
     )
 
 
-def _fit(network: RewardNetwork, sides: Sides, config: RewardModelConfig, show: TrainingProgress, began: float) -> None:
-    """Fit within the time budget, with time left to measure: as the pace becomes known, so does the time to leave."""
-    show.phase("training")
-    deadline_s = None
-    if config.time_budget_s is not None:
-        train_tokens = _tokens(sides.train) * config.epochs
-        measured_tokens = _tokens((*sides.held_out, *sides.unseen))
-        left_s = config.time_budget_s - (time.perf_counter() - began)
-        deadline_s = left_s * train_tokens / (train_tokens + _MEASURING_SHARE * measured_tokens)
+def _fit(start: _Start, sides: Sides, config: RewardModelConfig, show: TrainingProgress, began: float) -> None:
+    """Fit within the time budget, with time left to measure."""
+    network, train = start.network, sides.train
+    weights_RH = bootstrap_weights(len(train), network.heads, config.seed)
+    ahead_tokens = _tokens((*sides.held_out, *sides.unseen)) * _MEASURING_SHARE
+    train_tokens = _tokens(train) * config.epochs
 
+    def time_for(tokens: float) -> float | None:
+        """The part of what is left of the budget that falls to so many tokens' training, with what comes after."""
+        if config.time_budget_s is None:
+            return None
+        left_s = config.time_budget_s - (time.perf_counter() - began)
+        return max(left_s, 0.0) * tokens / max(tokens + ahead_tokens, 1.0)
+
+    if start.parent is None:
+        show.phase("fitting the heads")
+        share = min(1.0, config.head_rankings / len(train))
+        wanted = _tokens(train) * share * _MEASURING_SHARE
+        deadline_s = time_for(train_tokens + wanted)
+        deadline_s = None if deadline_s is None else deadline_s * wanted / max(train_tokens + wanted, 1.0)
+        used, loss = fit_heads(
+            network, train, weights_RH, config, deadline_s=deadline_s, on_ranking=show.advance_within
+        )
+        show.message(f"heads fitted to {used} rankings, loss {loss:.3f}")
+    if config.epochs == 0:
+        return
+    show.phase("training")
     recent: list[float] = []
     told = time.perf_counter()
 
@@ -197,11 +220,14 @@ def _fit(network: RewardNetwork, sides: Sides, config: RewardModelConfig, show: 
         show.advance_within(round(100 * min(done, 1.0)), 100)
         if time.perf_counter() - told > 30.0:
             told = time.perf_counter()
-            show.message(f"training {min(done, 1.0):.0%}, loss {sum(recent[-8:]) / len(recent[-8:]):.3f}")
+            show.message(f"training {min(done, 1.0):.0%}, loss {_mean(recent[-8:]):.3f}")
 
-    losses = fit(network, sides.train, config, deadline_s=deadline_s, on_step=on_step)
-    last = losses[-8:]
-    show.message(f"{len(losses)} optimiser steps, loss {losses[0]:.3f} to {sum(last) / len(last):.3f}")
+    losses = fit(network, train, weights_RH, config, deadline_s=time_for(train_tokens), on_step=on_step)
+    show.message(f"{len(losses)} optimiser steps, loss {_mean(losses[:8]):.3f} to {_mean(losses[-8:]):.3f}")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _tokens(rankings: Sequence[RankedEpisodes]) -> int:

@@ -31,11 +31,16 @@ class RewardModelConfig(BaseModel):
             the backbone.
         backbone: a model's name in the cache, or a folder in Hugging Face format: a causal language model or an
             encoder.
+        layers: how many of its layers are used, from the first; null: all. In the default model the middle ones tell
+            more about a step than the last, which prepare the next token, and the rest need not be computed.
         seed: seeds every random draw.
         held_out: share of the (task, seed) groups that is kept from training to measure on; a group's side depends on
             nothing but its task and seed, so it never changes sides as preferences accumulate.
         unseen_tasks: tasks kept out of training altogether and measured apart.
-        epochs: most passes over the training rankings.
+        head_rankings: rankings, drawn at random, on which the heads are fitted before anything else is trained, when
+            starting from the backbone.
+        head_penalty: weight of the heads' squared weights in that fit.
+        epochs: most passes over the training rankings that train adapter and heads together; 0 trains the heads only.
         time_budget_s: wall time for loading, training and measuring together; training ends early to keep to it. None:
             no limit.
         trajectories: most trajectories of a ranking in one optimiser step, drawn anew each time.
@@ -59,16 +64,19 @@ class RewardModelConfig(BaseModel):
     out: Path
     start: Literal["latest", "fresh"] = "latest"
     backbone: str = "smollm2-135m-instruct"
+    layers: int | None = Field(default=20, ge=1)
     seed: int = Field(default=0, ge=0)
     held_out: float = Field(default=0.25, gt=0, lt=1)
     unseen_tasks: tuple[str, ...] = ()
-    epochs: int = Field(default=2, ge=1)
+    head_rankings: int = Field(default=96, ge=2)
+    head_penalty: float = Field(default=1e-4, gt=0)
+    epochs: int = Field(default=1, ge=0)
     time_budget_s: float | None = Field(default=840.0, gt=0)
     trajectories: int = Field(default=8, ge=2)
     batch_rankings: int = Field(default=2, ge=1)
     heads: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=5e-4, gt=0)
-    head_learning_rate: float = Field(default=3e-3, gt=0)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    head_learning_rate: float = Field(default=1e-3, gt=0)
     warmup_updates: int = Field(default=4, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)

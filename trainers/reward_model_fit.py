@@ -1,6 +1,6 @@
 """The two things done with a reward network and rankings: fitting the one to the other, and measuring how well it does.
 
-Shape legend: R rankings, K episodes of one ranking, H heads, P pairs.
+Shape legend: R rankings, K episodes of one ranking, H heads, P pairs. The heads alone are fitted in reward_model_heads.
 
 A ranking is one batch element with one forward pass over its distinct steps, and its gradient is computed before the
 next one's, so memory holds one ranking. The ensemble is a Bayesian bootstrap: each head weighs the training rankings by
@@ -61,6 +61,12 @@ class Scored:
         return leads
 
 
+def bootstrap_weights(rankings: int, heads: int, seed: int) -> Tensor:
+    """Draw how each head weighs each training ranking, (R, H): exponential, of mean 1 for each head."""
+    weights_RH = torch.from_numpy(np.random.default_rng([seed, rankings]).exponential(size=(rankings, heads))).float()
+    return weights_RH / weights_RH.mean(0)
+
+
 def episode_scores(network: RewardNetwork, steps: Sequence[Sequence[Ids]], *, max_tokens: int) -> Tensor:
     """Return each head's score of each episode, (K, H): sums of step scores, each distinct step computed once."""
     step_SH = network.scores([ids for episode in steps for ids in episode], max_tokens=max_tokens)
@@ -71,6 +77,7 @@ def episode_scores(network: RewardNetwork, steps: Sequence[Sequence[Ids]], *, ma
 def fit(
     network: RewardNetwork,
     train: Sequence[RankedEpisodes],
+    weights_RH: Tensor,
     config: RewardModelConfig,
     *,
     deadline_s: float | None = None,
@@ -81,6 +88,7 @@ def fit(
     Args:
         network: with an adapter.
         train: the rankings.
+        weights_RH: how each head weighs them, see `bootstrap_weights`.
         config: see `RewardModelConfig`.
         deadline_s: seconds after which no further optimiser step is begun; None: none.
         on_step: told how far the training is, 0 to 1, and the loss of the step.
@@ -89,9 +97,7 @@ def fit(
         The loss of each optimiser step.
     """
     began = time.perf_counter()
-    rng = np.random.default_rng([config.seed, len(train)])
-    weights_RH = torch.from_numpy(rng.exponential(size=(len(train), network.heads))).float()
-    weights_RH /= weights_RH.mean(0)
+    rng = np.random.default_rng([config.seed, len(train), 1])
     adapter = list(trainable_parameters(network.backbone))
     heads = [network.weight_HE, network.bias_H]
     optimizer = torch.optim.AdamW(
@@ -219,4 +225,13 @@ def measure(scored: Sequence[Scored], *, temperature: float | None = None) -> Me
     )
 
 
-__all__ = ["Scored", "calibrate", "draw_episodes", "episode_scores", "fit", "measure", "score_rankings"]
+__all__ = [
+    "Scored",
+    "bootstrap_weights",
+    "calibrate",
+    "draw_episodes",
+    "episode_scores",
+    "fit",
+    "measure",
+    "score_rankings",
+]

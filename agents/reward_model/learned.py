@@ -106,7 +106,7 @@ def load_network(
     folder: Path, manifest: Manifest, *, trainable: bool, dtype: torch.dtype | None = None
 ) -> tuple[RewardNetwork, Any]:
     """Load a version's network and its backbone's tokenizer."""
-    backbone, tokenizer, pooling = load_backbone(manifest.backbone, dtype=dtype)
+    backbone, tokenizer, pooling = load_backbone(manifest.backbone, layers=manifest.layers, dtype=dtype)
     adapted = load_lora(backbone, folder / ADAPTER, trainable=trainable).eval()
     network = RewardNetwork(adapted, heads=manifest.heads, pooling=pooling)
     network.load_heads(folder / HEADS)

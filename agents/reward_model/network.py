@@ -2,9 +2,11 @@
 
 Shape legend: S sequences, N trie nodes, E model width, H heads.
 
-Each head is r = w . h + b on the normalised hidden state h of a sequence: of its last token in a causal model, the mean
-over its tokens in an encoder. Sequences of a batch share their common beginnings: a Llama on the CPU computes each
-distinct prefix once, as a token trie; other models are given a padded batch of the distinct sequences.
+Each head is r = w . h + b on the standardised hidden state h of a sequence: of its last token in a causal model, the
+mean over its tokens in an encoder. Standardised means less a mean, over a scale, both for each dimension and fixed
+before training: a language model's states have a few dimensions that drown the others. Sequences of a batch share their
+common beginnings: a Llama on the CPU computes each distinct prefix once, as a token trie; other models are given a
+padded batch of the distinct sequences.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class RewardNetwork:
 
     Attributes:
         weight_HE, bias_H: the heads, fp32.
+        mean_E, scale_E: what standardises hidden states; a scale has sqrt(E) in it, so that weights are of order one.
         computed_tokens: tokens run through the backbone so far, shared ones once.
     """
 
@@ -49,9 +52,10 @@ class RewardNetwork:
         base = _base(backbone)
         width = int(base.config.hidden_size)
         generator = torch.Generator().manual_seed(seed)
-        first = torch.randn(heads, width, generator=generator) * (0.1 / width**0.5)
-        self.weight_HE = torch.nn.Parameter(first)
+        self.weight_HE = torch.nn.Parameter(torch.randn(heads, width, generator=generator) * 0.1)
         self.bias_H = torch.nn.Parameter(torch.zeros(heads))
+        self.mean_E = torch.zeros(width)
+        self.scale_E = torch.full((width,), width**0.5)
         self.computed_tokens = 0
         self._decoder = getattr(base, "base_model", base)  # transformers' name for a model without its output layer
 
@@ -68,8 +72,13 @@ class RewardNetwork:
             max_tokens: most tokens in one forward pass (a single sequence may exceed it); bounds memory.
             fast: False: always use the transformers model's own forward pass.
         """
+        hidden_SE = self.hidden(sequences, max_tokens=max_tokens, fast=fast)
+        return functional.linear((hidden_SE - self.mean_E) / self.scale_E, self.weight_HE, self.bias_H)
+
+    def hidden(self, sequences: Sequence[Ids], *, max_tokens: int = 2048, fast: bool = True) -> Tensor:
+        """Return the hidden state of each sequence as it is, (S, E) in fp32; see `scores`."""
         if not sequences:
-            return self.weight_HE.new_zeros(0, self.heads)
+            return self.mean_E.new_zeros(0, len(self.mean_E))
         distinct = sorted(set(sequences))
         form = FastLlama.of(self.backbone) if fast and self.pooling == "last" else None
         parts = [
@@ -77,9 +86,14 @@ class RewardNetwork:
             for chunk in (_padded_chunks if form is None else _trie_chunks)(distinct, max_tokens)
         ]
         place = {ids: i for i, ids in enumerate(distinct)}
-        hidden_SE = torch.cat(parts)[torch.tensor([place[ids] for ids in sequences])]
-        features_SE = functional.layer_norm(hidden_SE.float(), hidden_SE.shape[-1:])
-        return functional.linear(features_SE, self.weight_HE, self.bias_H)
+        return torch.cat(parts)[torch.tensor([place[ids] for ids in sequences])].float()
+
+    def standardise(self, hidden_SE: Tensor) -> None:
+        """Take mean and scale of these hidden states."""
+        width = hidden_SE.shape[-1]
+        self.mean_E = hidden_SE.mean(0)
+        spread_E = hidden_SE.std(0, correction=0)
+        self.scale_E = spread_E.clamp(min=1e-3 * float(spread_E.mean()) + 1e-9) * width**0.5
 
     def _trie(self, fast: FastLlama, chunk: Sequence[Ids]) -> Tensor:
         trie = build_trie(chunk)
@@ -111,7 +125,8 @@ class RewardNetwork:
         """Write the heads in the safetensors format."""
         from safetensors.torch import save_file
 
-        save_file({"weight": self.weight_HE.detach().clone(), "bias": self.bias_H.detach().clone()}, path)
+        tensors = {"weight": self.weight_HE, "bias": self.bias_H, "mean": self.mean_E, "scale": self.scale_E}
+        save_file({name: tensor.detach().clone() for name, tensor in tensors.items()}, path)
 
     def load_heads(self, path: Path) -> None:
         """Read the heads that `save_heads` wrote.
@@ -127,18 +142,27 @@ class RewardNetwork:
             with torch.no_grad():
                 self.weight_HE.copy_(found["weight"])
                 self.bias_H.copy_(found["bias"])
+                self.mean_E.copy_(found["mean"])
+                self.scale_E.copy_(found["scale"])
         except (OSError, KeyError, RuntimeError, SafetensorError) as error:
             raise EngineError(
                 f"cannot load the reward model's heads from {path}: {error}. Expected `weight` of shape "
-                f"{tuple(self.weight_HE.shape)} and `bias`. Restore the file, or use another version."
+                f"{tuple(self.weight_HE.shape)}, `bias`, `mean` and `scale`. Restore the file, or use another version."
             ) from error
 
 
-def load_backbone(name_or_path: str, *, dtype: torch.dtype | None = None) -> tuple[Any, Any, Pooling]:
+def load_backbone(
+    name_or_path: str, *, layers: int | None = None, dtype: torch.dtype | None = None
+) -> tuple[Any, Any, Pooling]:
     """Load a causal language model or an encoder, frozen, its tokenizer, and where its sequences are to be read.
 
+    Args:
+        name_or_path: a model's name in the cache, or a folder in Hugging Face format.
+        layers: keep the first so many layers; None, or as many as there are: all.
+        dtype: arithmetic of the weights; None is the one this machine is fast in.
+
     Raises:
-        EngineError: it is missing or damaged.
+        EngineError: it is missing or damaged, or its layers cannot be cut.
     """
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
@@ -157,7 +181,22 @@ def load_backbone(name_or_path: str, *, dtype: torch.dtype | None = None) -> tup
             "Face format. Name another one, or run `make setup` to fetch the default one anew."
         ) from error
     model.requires_grad_(False)
+    if layers is not None:
+        _cut(model, layers)
     return model.eval(), tokenizer, pooling
+
+
+def _cut(model: Any, layers: int) -> None:
+    """Keep the first layers: what a reward is read from is made halfway, the last ones prepare the next token."""
+    decoder = getattr(model, "base_model", model)
+    if not hasattr(decoder, "layers"):
+        raise EngineError(
+            f"the layers of a {model.config.model_type} model cannot be cut: expected `layers` on its decoder. Set "
+            "`layers` to null in the configuration."
+        )
+    if layers < len(decoder.layers):
+        decoder.layers = decoder.layers[:layers]
+        model.config.num_hidden_layers = decoder.config.num_hidden_layers = layers
 
 
 def pooling_of(config: Any) -> Pooling:

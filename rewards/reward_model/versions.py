@@ -81,6 +81,7 @@ class Manifest(_Part):
         created: when.
         refused: why it is not to be used; None if it is.
         backbone: name or folder of the language model.
+        layers: how many of its layers are used; None: all.
         pooling: where a sequence is read: `last` token (causal models) or `mean` of all tokens (encoders).
         heads: size of the ensemble.
         budgets: most tokens of each part of a step's text.
@@ -99,6 +100,7 @@ class Manifest(_Part):
     created: AwareDatetime
     refused: str | None = None
     backbone: str
+    layers: int | None = Field(default=None, ge=1)
     pooling: Literal["last", "mean"]
     heads: int = Field(ge=1)
     budgets: dict[str, int]

@@ -108,17 +108,16 @@ def test_trl_agrees(tmp_path, margin):
         tokenizer_object=Tokenizer(WordLevel(words, unk_token="w0")), pad_token="w1", eos_token="w2"
     )
     torch.manual_seed(0)
-    model = LlamaForSequenceClassification(
-        LlamaConfig(
-            vocab_size=20,
-            hidden_size=16,
-            intermediate_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            num_labels=1,
-            pad_token_id=1,
-        )
+    config = LlamaConfig(
+        vocab_size=20,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        pad_token_id=1,
     )
+    config.num_labels = 1
+    model = LlamaForSequenceClassification(config)
     trainer = RewardTrainer(
         model=model,
         processing_class=tokenizer,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from milepost.agents.records import Trajectory
 from milepost.rewards.preferences import PreferenceSource, read_preferences, write_preferences
 from milepost.sandbox.errors import FailureKind, RunError
 from milepost.trainers.preferences_from_rules import rankings_from_rules
@@ -15,7 +16,7 @@ from milepost.trainers.run_folder import RunFolder
 from .preferred_episodes import GOOD, IDLE, episode, record, step
 
 
-def write(run: Path, *iterations: list) -> Path:
+def write(run: Path, *iterations: list[Trajectory]) -> Path:
     with RunFolder.create(run, {}, seed=0) as folder:
         for number, trajectories in enumerate(iterations):
             folder.write_trajectories(number, trajectories)
