@@ -93,6 +93,7 @@ def test_going_on_makes_a_new_version_and_a_worse_one_is_put_aside(trained, caps
     write_preferences(folder / "turned.jsonl", rankings)
     worse = main([config, f"preferences=[{folder / 'turned.jsonl'}]"])
     assert worse.held_out.accuracy is not None
+    assert worse.held_out.accuracy is not None
     assert worse.held_out.accuracy < 0.5
     assert "held-out accuracy fell from 1.0000" in (worse.refused or "")
     assert worse.folder == folder / "models" / "refused" / "v003"
