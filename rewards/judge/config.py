@@ -26,9 +26,9 @@ class JudgeConfig(BaseModel):
         token_limit_field: the name that the server has for it.
         constrained: send the verdict's schema for constrained decoding, until the server refuses it.
         timeout_s: most time for one request.
-        deadline_s: most time for one question: its samples, their retries and every wait.
+        deadline_s: most time for one question from its turn on: its samples, their retries and every wait.
         max_retries: requests that are repeated after a failure that may pass.
-        max_concurrency: requests under way at once, for each event loop.
+        max_concurrency: requests under way at once, for each event loop; so many questions have their turn at once.
         max_answer_bytes: a longer answer is not read to its end.
         page_chars: see `PromptLimits`, as the next three.
         total_chars: see there.

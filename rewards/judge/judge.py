@@ -86,9 +86,11 @@ class Judge:
         first: dict[str, int] = {}
         for index, prompt in enumerate(prompts):
             first.setdefault(prompt.content, index)
+        # Few at a time, so that a question's deadline is its own and not the queue's.
+        places = asyncio.Semaphore(self.config.max_concurrency)
         async with self._engine.session() as session:
             judged = await asyncio.gather(
-                *(self._judge_one(session, requests[index], prompts[index]) for index in first.values())
+                *(self._judge_one(session, requests[index], prompts[index], places) for index in first.values())
             )
         by_content = dict(zip(first, judged, strict=True))
         return [
@@ -113,12 +115,15 @@ class Judge:
             raise answers[0]
         return answers[0]
 
-    async def _judge_one(self, session: ChatSession, request: JudgeRequest, prompt: Prompt) -> Judgement:
-        began = time.monotonic()
-        deadline = began + self.config.deadline_s
-        samples = await asyncio.gather(
-            *(self._sample(session, request, prompt, deadline, number) for number in range(self.config.samples))
-        )
+    async def _judge_one(
+        self, session: ChatSession, request: JudgeRequest, prompt: Prompt, places: asyncio.Semaphore
+    ) -> Judgement:
+        async with places:
+            began = time.monotonic()
+            deadline = began + self.config.deadline_s
+            samples = await asyncio.gather(
+                *(self._sample(session, request, prompt, deadline, number) for number in range(self.config.samples))
+            )
         judgement = combine(
             samples,
             model=self.config.model,

@@ -315,6 +315,13 @@ def test_failed_samples_count_as_disagreement_and_too_many_as_failure():
     assert "2 of 3 samples" in judgement.abstention.detail
 
 
+def test_a_long_queue_makes_no_question_late():
+    with serving(lambda *_: late(0.2)) as server:
+        config = server.config(max_concurrency=1, deadline_s=1.0, timeout_s=1.0)
+        judged = judge_all(config, [request(f"{FACT} {n}") for n in range(8)])
+    assert [judgement.passed for judgement in judged] == [True] * 8
+
+
 def test_concurrency_is_bounded():
     with serving(lambda *_: late(0.05)) as server:
         judged = judge_all(server.config(samples=4, max_concurrency=3), [request(f"{FACT} {n}") for n in range(4)])

@@ -91,7 +91,7 @@ TRUTHS = [True, False] * 12
 
 def test_a_small_judge_on_a_real_server_is_asked_read_and_not_believed(server, tmp_path, record_property):
     config = JudgeConfig(
-        model="smollm2", base_url=server, samples=3, temperature=0.8, max_answer_tokens=256, timeout_s=300,
+        model="smollm2", base_url=server, samples=3, temperature=0.8, max_answer_tokens=128, timeout_s=300,
         deadline_s=900, max_concurrency=8, log=tmp_path / "log.jsonl", cache=tmp_path / "cache.sqlite",
         budget=BudgetLimits(requests=100),
     )  # fmt: skip
