@@ -12,12 +12,13 @@ from transformers import BertConfig, BertModel
 from milepost.agents.engines.llama import FastLlama
 from milepost.agents.lora import trainable_parameters
 from milepost.agents.reward_model.learned import LearnedRewardModel
-from milepost.agents.reward_model.network import Ids, RewardNetwork, add_adapter, pooling_of
+from milepost.agents.reward_model.network import Ids, RewardNetwork, add_adapter, load_backbone, pooling_of
 from milepost.rewards.reward_model.text import StepEncoder
 from milepost.rewards.reward_model.versions import Calibration
 from milepost.rewards.step_view import EpisodeView, StepView
 from milepost.sandbox.errors import EngineError
 
+from ..trainers.preferred_episodes import tiny_backbone
 from .tiny_llama import VOCABULARY, tiny_llama
 
 token = st.integers(0, VOCABULARY - 1)
@@ -93,6 +94,32 @@ def test_an_encoder_is_read_over_all_its_tokens_and_padding_does_not_count():
 def test_an_encoder_decoder_is_refused():
     with pytest.raises(EngineError, match="encoder-decoder"):
         pooling_of(BertConfig(is_encoder_decoder=True))
+
+
+def test_a_backbone_is_cut_after_so_many_layers(tmp_path):
+    folder = tiny_backbone(tmp_path / "tiny")
+    whole, _, pooling = load_backbone(str(folder), dtype=torch.float32)
+    cut, _, _ = load_backbone(str(folder), layers=1, dtype=torch.float32)
+    uncut, _, _ = load_backbone(str(folder), layers=9, dtype=torch.float32)
+    assert pooling == "last"
+    ids = torch.tensor([[5, 6, 7]])
+    states = whole.model(ids, output_hidden_states=True).hidden_states
+    want = whole.model.norm(states[1])[:, -1]  # after one layer
+    for fast in (True, False):
+        torch.testing.assert_close(
+            RewardNetwork(cut, heads=1).hidden([(5, 6, 7)], fast=fast), want, atol=1e-5, rtol=1e-4
+        )
+    torch.testing.assert_close(
+        RewardNetwork(uncut, heads=1).hidden([(5, 6, 7)]), states[2][:, -1], atol=1e-5, rtol=1e-4
+    )
+
+
+def test_a_backbone_whose_layers_cannot_be_cut_is_named(tmp_path):
+    folder = tiny_backbone(tmp_path / "tiny")
+    bert().save_pretrained(folder)
+    assert load_backbone(str(folder))[2] == "mean"
+    with pytest.raises(EngineError, match="layers of a bert model"):
+        load_backbone(str(folder), layers=1)
 
 
 def test_heads_come_back_as_saved_and_a_wrong_file_is_named(network: RewardNetwork, tmp_path):
