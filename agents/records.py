@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..rewards.types import TierScore
+from ..rewards.types import Source, TierScore
 from ..sandbox.errors import FailureKind
 
 
@@ -78,6 +78,13 @@ class Trajectory:
     def total_reward(self) -> float:
         """Sum of the scored steps' rewards."""
         return sum(s.reward for s in self.steps if s.reward is not None)
+
+    @property
+    def rule_reward(self) -> float:
+        """What rules measured of it, whichever layer's word is the reward."""
+        if not any(s.tiers for s in self.steps):
+            return self.total_reward
+        return sum(x.raw for s in self.steps for x in s.tiers if x.tier is Source.RULE and x.raw is not None)
 
 
 __all__ = ["StepRecord", "Trajectory"]

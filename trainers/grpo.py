@@ -38,7 +38,6 @@ from ..agents.rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
 from ..agents.settlement import SettlementStats, Settler, tier_totals
 from ..envs.registration import env_id_of, task_for
 from ..rewards.router import Mode, Unscored
-from ..rewards.types import Source
 from ..sandbox.errors import MilepostError
 from .advantages import AdvantageStats, step_advantages
 from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
@@ -388,7 +387,7 @@ def iteration_metrics(
     for t in scored:
         instance = task_for(t.task).instantiate(t.seed)
         label = task_label(t.task)
-        earned = _by_rules(t) if mode in (Mode.MODEL, Mode.JUDGE, Mode.BLEND) else t.total_reward
+        earned = t.rule_reward if mode in (Mode.MODEL, Mode.JUDGE, Mode.BLEND) else t.total_reward
         fractions.setdefault(label, []).append(earned / instance.max_reward)
     for label, shares in fractions.items():
         mine = [t for t in scored if task_label(t.task) == label]
@@ -400,11 +399,6 @@ def iteration_metrics(
     values["train/success"] = sum(t.success for t in scored) / max(len(scored), 1)
     values["train/reward_fraction"] = sum(sum(x) for x in fractions.values()) / max(len(scored), 1)
     return values
-
-
-def _by_rules(trajectory: Trajectory) -> float:
-    """What an episode earned by rules alone, where another layer's word is the reward."""
-    return sum(x.raw for s in trajectory.steps for x in s.tiers if x.tier is Source.RULE and x.raw is not None)
 
 
 def _said_in_all(trajectories: Sequence[Trajectory]) -> dict[str, float]:

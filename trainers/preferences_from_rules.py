@@ -108,7 +108,7 @@ def _episode(run: Path, path: Path, index: int, trajectory: Trajectory) -> _Epis
         index=index,
         ledger_hash=trajectory.ledger_hash,
     )
-    total = round(trajectory.total_reward, _DECIMALS)
+    total = round(trajectory.rule_reward, _DECIMALS)
     return _Episode(ref=ref, total=total, actions=tuple(step.action for step in trajectory.steps))
 
 

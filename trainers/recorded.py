@@ -11,6 +11,7 @@ from ..agents.records import StepRecord, Trajectory
 from ..agents.views import episode_view
 from ..rewards.preferences import TrajectoryRef
 from ..rewards.step_view import EpisodeView
+from ..rewards.types import Source, TierScore
 from ..sandbox.errors import FailureKind, RunError
 from .run_folder import read_lines
 
@@ -60,7 +61,8 @@ def _trajectory(line: Mapping[str, Any]) -> Trajectory:
 
 def _step(step: Mapping[str, Any]) -> StepRecord:
     tokens = {name: tuple(step.get(name, ())) for name in _TUPLES}
-    return StepRecord(**{**step, **tokens})
+    said = tuple(TierScore(**{**tier, "tier": Source(tier["tier"])}) for tier in step.get("tiers", ()))
+    return StepRecord(**{**step, **tokens, "tiers": said})
 
 
 class RecordedEpisodes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from milepost.agents.records import Trajectory
 from milepost.rewards.preferences import PreferenceSource, read_preferences, write_preferences
+from milepost.rewards.types import Source, TierScore
 from milepost.sandbox.errors import FailureKind, RunError
 from milepost.trainers.preferences_from_rules import rankings_from_rules
 from milepost.trainers.recorded import RecordedEpisodes, read_trajectories
@@ -24,8 +26,14 @@ def write(run: Path, *iterations: list[Trajectory]) -> Path:
 
 
 def test_episodes_come_back_as_written(tmp_path: Path):
-    run = write(tmp_path / "run", [episode(GOOD, IDLE), episode(IDLE, failure=FailureKind.PAGE_HUNG)])
-    written = [episode(GOOD, IDLE), episode(IDLE, failure=FailureKind.PAGE_HUNG)]
+    said = (
+        TierScore(tier=Source.RULE, raw=0.5, confidence=1.0),
+        TierScore(tier=Source.MODEL, raw=None, confidence=None),
+    )
+    settled = replace(episode(GOOD), steps=(replace(step(GOOD, -3.0), tiers=said),))
+    assert (settled.total_reward, settled.rule_reward) == (-3.0, 0.5)
+    written = [episode(GOOD, IDLE), episode(IDLE, failure=FailureKind.PAGE_HUNG), settled]
+    run = write(tmp_path / "run", written)
     assert read_trajectories(run / "trajectories" / "iteration_000.jsonl") == written
 
 
