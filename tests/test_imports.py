@@ -23,7 +23,16 @@ def modules_after(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["milepost", "milepost.sandbox", "milepost.rewards", "milepost.envs", "milepost.envs.env"]
+    "module",
+    [
+        "milepost",
+        "milepost.sandbox",
+        "milepost.rewards",
+        "milepost.rewards.preferences",
+        "milepost.rewards.reward_model",
+        "milepost.envs",
+        "milepost.envs.env",
+    ],
 )
 def test_imports_load_neither_torch_nor_a_browser(module: str):
     loaded = modules_after(f"import {module}")

@@ -49,6 +49,8 @@ from .reward_model_heads import fit_heads
 
 _MEASURING_SHARE = 0.5
 """Time of a token without gradient as a share of one with: a forward pass is a third, the rest is margin."""
+_HEADS_SHARE = 0.4
+"""Most of the training's time that the heads' fit may take: a token teaches more there than in the adapter's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,10 +202,8 @@ def _fit(start: _Start, sides: Sides, config: RewardModelConfig, show: TrainingP
 
     if start.parent is None:
         show.phase("fitting the heads")
-        share = min(1.0, config.head_rankings / len(train))
-        wanted = _tokens(train) * share * _MEASURING_SHARE
-        deadline_s = time_for(train_tokens + wanted)
-        deadline_s = None if deadline_s is None else deadline_s * wanted / max(train_tokens + wanted, 1.0)
+        left_s = time_for(_tokens(train) * max(config.epochs, 1))
+        deadline_s = None if left_s is None else left_s * (_HEADS_SHARE if config.epochs else 1.0)
         used, loss = fit_heads(
             network, train, weights_RH, config, deadline_s=deadline_s, on_ranking=show.advance_within
         )

@@ -15,10 +15,10 @@ class TextConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    goal_tokens: int = Field(default=64, ge=8)
-    before_tokens: int = Field(default=128, ge=8)
+    goal_tokens: int = Field(default=56, ge=8)
+    before_tokens: int = Field(default=80, ge=8)
     action_tokens: int = Field(default=40, ge=8)
-    after_tokens: int = Field(default=80, ge=8)
+    after_tokens: int = Field(default=48, ge=8)
 
 
 class RewardModelConfig(BaseModel):
@@ -64,12 +64,12 @@ class RewardModelConfig(BaseModel):
     out: Path
     start: Literal["latest", "fresh"] = "latest"
     backbone: str = "smollm2-135m-instruct"
-    layers: int | None = Field(default=20, ge=1)
+    layers: int | None = Field(default=15, ge=1)
     seed: int = Field(default=0, ge=0)
     held_out: float = Field(default=0.25, gt=0, lt=1)
     unseen_tasks: tuple[str, ...] = ()
     head_rankings: int = Field(default=96, ge=2)
-    head_penalty: float = Field(default=1e-4, gt=0)
+    head_penalty: float = Field(default=3e-4, gt=0)
     epochs: int = Field(default=1, ge=0)
     time_budget_s: float | None = Field(default=840.0, gt=0)
     trajectories: int = Field(default=8, ge=2)

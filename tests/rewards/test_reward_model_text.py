@@ -25,7 +25,7 @@ def test_the_whole_text():
     assert str(step_text("Find it.", STEP)) == (
         'Goal: Find it.\nPage:\nheading "Library"\ntextbox "Topic" ""\nbutton "Search"\n'
         'Action: fill("Topic", "red lamp")\nResult: "Topic" is now "red lamp"\nNew:\ntextbox "Topic" "red lamp"\n'
-        "Progress:"
+        "Asked: none\nProgress:"
     )
 
 
@@ -62,7 +62,7 @@ def test_an_error_comes_first_and_an_unrecorded_outcome_is_said():
 def test_no_part_exceeds_its_budget_and_all_end_in_the_question(goal, before, action, after, error):
     budgets = TextBudgets(goal_tokens=20, before_tokens=30, action_tokens=10, after_tokens=25)
     ids = StepEncoder(letters, budgets).ids(goal, StepView(before=before, action=action, after=after, error=error))
-    assert len(ids) <= 20 + 30 + 10 + 25 + len("Progress:")
+    assert len(ids) <= 20 + 30 + 10 + 25 + len("Asked: some\nProgress:")
     assert "".join(map(chr, ids[-9:])) == "Progress:"
 
 
@@ -85,6 +85,19 @@ def test_a_part_is_tokenised_once():
     assert encoder.ids("g", STEP) == first
     encoder.ids("g", dataclasses.replace(STEP, action="noop()"))
     assert asked[count:] == ["Action: noop()\n"]
+
+
+def test_it_says_how_much_of_the_action_was_asked_for():
+    goal = 'Find the article "Fixing a red lamp" by its topic.'
+    shares = {
+        'fill("Topic", "Red lamp")': "all",
+        'fill("Topic", "red bike")': "some",
+        'click("Search")': "none",
+        "click(2)": "all",  # the element behind the number is "Topic"
+        "noop()": "none",
+    }
+    for action, share in shares.items():
+        assert step_text(goal, dataclasses.replace(STEP, action=action)).asked == f"Asked: {share}\nProgress:"
 
 
 def test_a_budget_too_small_to_say_anything_is_refused():
