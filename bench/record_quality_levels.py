@@ -4,8 +4,8 @@
     milepost preferences from-rules runs/levels --out preferences.jsonl
 
 Every (task, seed) is played once at each level, so that its episodes can be ranked: the oracle, the oracle cut short,
-the oracle with idle detours, its first two thirds in circles, the second half (or all) of another seed's oracle, the task's near misses, and agents that
-understand nothing. All act on real pages.
+the oracle with idle detours, its first two thirds in circles, the second half (or all) of another seed's oracle, the
+task's near misses, and agents that understand nothing. All act on real pages.
 """
 
 from __future__ import annotations
