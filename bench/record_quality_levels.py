@@ -4,8 +4,8 @@
     milepost preferences from-rules runs/levels --out preferences.jsonl
 
 Every (task, seed) is played once at each level, so that its episodes can be ranked: the oracle, the oracle cut short,
-the oracle with idle detours, the second half (or all) of another seed's oracle, the task's near misses, and agents that
-understand nothing. All act on real pages.
+the oracle with idle detours, its first two thirds in circles, the second half (or all) of another seed's oracle, the
+task's near misses, and agents that understand nothing. All act on real pages.
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ def _detours(instance: TaskInstance) -> list[str]:
     return actions
 
 
+def _circling(instance: TaskInstance) -> list[str]:
+    """The first two thirds of the oracle again and again: what is done already earns nothing a second time."""
+    actions = instance.oracle[: max(1, round(2 / 3 * len(instance.oracle)))]
+    return [actions[i % len(actions)] for i in range(instance.task.max_steps)]
+
+
 def _strayed(share: float) -> Callable[[TaskInstance], list[str]]:
     """The oracle up to a share of it, then another seed's: what would have been right for another goal."""
 
@@ -71,6 +77,7 @@ def levels(near_misses: int) -> dict[str, Policy]:
         "cut to a third": ScriptPolicy(_cut(1 / 3)),
         "cut to two thirds": ScriptPolicy(_cut(2 / 3)),
         "detours": ScriptPolicy(_detours),
+        "circling": ScriptPolicy(_circling),
         "strayed": ScriptPolicy(_strayed(0.5)),
         "another goal's": ScriptPolicy(_strayed(0.0)),
         **{f"near miss {i}": ScriptPolicy(_near_miss(i)) for i in range(near_misses)},

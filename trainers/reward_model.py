@@ -108,6 +108,8 @@ def train_reward_model(config: RewardModelConfig, *, progress: TrainingProgress 
             f"tasks; {'from ' + start.parent.version if start.parent else 'from the backbone'}"
         )
         before = None if start.parent is None else _accuracy(start.network, sides.held_out, config, show, "earlier")
+        if before is not None:
+            show.message(f"the earlier version orders {before:.3f} of the held-out pairs rightly")
         computed = start.network.computed_tokens
         _fit(start, sides, config, show, began)
         trained_tokens = start.network.computed_tokens - computed
