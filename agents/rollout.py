@@ -116,6 +116,7 @@ def run_episodes(
     times: RolloutTimes | None = None,
     on_step: Callable[[StepTaken], None] | None = None,
     on_episode: Callable[[int, Trajectory], None] | None = None,
+    refill: Callable[[int, Trajectory], Sequence[EpisodeSpec]] | None = None,
 ) -> list[Trajectory]:
     """Play every spec to its end and return the trajectories in the order of the specs.
 
@@ -128,11 +129,14 @@ def run_episodes(
         times: if given, wall time is added to it.
         on_step: called after every step.
         on_episode: called with the number of finished episodes and each trajectory as it ends.
+        refill: called with the place of each finished episode and its trajectory; the specs that it returns are played
+            as well, in the slots that have become free, and their trajectories follow the others in the result.
     """
     times = RolloutTimes() if times is None else times
     waiting = deque((i, spec, 0) for i, spec in enumerate(specs))
     live: list[_Slot] = []
     done: dict[int, Trajectory] = {}
+    count = len(specs)
     while waiting or live:
         live += _fill(waiting, concurrency - len(live), pool, times)
         started = time.perf_counter()
@@ -170,8 +174,12 @@ def run_episodes(
             done[slot.index] = _trajectory(slot, terminated, truncated, policy_version)
             if on_episode is not None:
                 on_episode(len(done), done[slot.index])
+            if refill is not None:
+                fresh = refill(slot.index, done[slot.index])
+                waiting.extend((count + i, spec, 0) for i, spec in enumerate(fresh))
+                count += len(fresh)
         live = still
-    return [done[i] for i in range(len(specs))]
+    return [done[i] for i in range(count)]
 
 
 def _fill(waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool, times: RolloutTimes) -> list[_Slot]:

@@ -115,6 +115,12 @@ class Settler:
                 "give one, or use reward.mode=rules"
             )
 
+    def changes_rewards(self, tasks: Iterable[str]) -> bool:
+        """Tell whether settling may change the rewards of episodes of these tasks from what the rules measured."""
+        return self.mode is not Mode.RULES or any(
+            m.source is not Source.RULE for t in tasks for m in task_for(t).milestones
+        )
+
     def settle(self, trajectories: Sequence[Trajectory]) -> tuple[list[Trajectory], SettlementStats]:
         """Return the episodes with their rewards settled, and how the layers were used.
 

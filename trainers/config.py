@@ -101,7 +101,8 @@ class GRPOConfig(_Section):
         time_budget_s: wall time for warm start, GRPO and evaluations together; None: no limit.
         groups: groups per iteration; a group is one task and one seed.
         group_size: episodes per group.
-        max_replacements: dead groups of an iteration that may be replaced by fresh ones.
+        max_replacements: dead groups of an iteration that may be replaced by fresh ones, which begin while the others
+            are still played (see `replacement`).
         advantage: `frontier` (return-to-go against siblings at the same milestones) or `outcome` (the
             total reward against the group).
         gamma: discount of returns-to-go per step; below 1 prefers the shorter way.

@@ -48,6 +48,7 @@ from .metrics import MetricsWriter, Stage, TaskEvaluation, read_evaluations, tas
 from .objectives import Objective
 from .policy_update import TokenSample, UpdateConfig, update_policy
 from .progress import TrainingProgress
+from .replacement import GroupReplacer
 from .report import build_report
 from .reward_layers import build_settler
 from .run_folder import RunFolder
@@ -279,7 +280,7 @@ class _Run:
         self.progress.phase("sampling")
         self.pool.ledger_dir = self.folder.ledger_dir(iteration)
 
-        def play(groups: Sequence[EpisodeSpec]) -> list[Trajectory]:
+        def play(groups: Sequence[EpisodeSpec], replacer: GroupReplacer | None = None) -> list[Trajectory]:
             specs = [spec for spec in groups for _ in range(config.group_size)]
             played = run_episodes(
                 specs,
@@ -288,22 +289,36 @@ class _Run:
                 concurrency=config.concurrency,
                 policy_version=policy_version,
                 times=times,
-                on_episode=lambda done, _: self.progress.advance_within(done, len(specs)),
+                on_episode=lambda done, _: self.progress.advance_within(done, max(done, len(specs))),
+                refill=replacer,
             )
             settled, stats = self.settler.settle(played)
             settlement.add(stats)
             return settled
 
-        trajectories = play(sampler.draw(config.groups))
-        _, stats = step_advantages(trajectories, credit=config.advantage, gamma=config.gamma)
-        dead = stats.dead[: config.max_replacements]
-        if dead and min(sampler.success.values()) < config.solved_at:
-            fresh = play(sampler.draw(len(dead)))
-            trajectories = [t for t in trajectories if (t.task, t.seed) not in dead] + fresh
+        def dead_groups(trajectories: Sequence[Trajectory]) -> tuple[tuple[str, int], ...]:
+            return step_advantages(trajectories, credit=config.advantage, gamma=config.gamma)[1].dead
+
+        def draw() -> EpisodeSpec | None:
+            return sampler.draw(1)[0] if min(sampler.success.values()) < config.solved_at else None
+
+        replacer = GroupReplacer(
+            config.groups,
+            size=config.group_size,
+            most=config.max_replacements,
+            is_dead=lambda group: bool(dead_groups(group)),
+            draw=draw,
+        )
+        if self.settler.changes_rewards(self.tasks):  # only then it shows which groups are dead
+            trajectories = play(sampler.draw(config.groups))
+            dead = dead_groups(trajectories)[: config.max_replacements]
+            fresh = [spec for _ in dead if (spec := draw()) is not None]
+            replacer.dead += dead[: len(fresh)]
+            trajectories = replacer.without_dead(trajectories) + (play(fresh) if fresh else [])
         else:
-            dead = ()
+            trajectories = replacer.without_dead(play(sampler.draw(config.groups), replacer))
         self.pool.ledger_dir = None
-        return trajectories, len(dead), times, settlement
+        return trajectories, len(replacer.dead), times, settlement
 
 
 def to_token_samples(

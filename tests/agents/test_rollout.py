@@ -8,6 +8,7 @@ import pytest
 
 from milepost.agents.evaluate import HELD_OUT_SEED, evaluate, evaluate_policy, score
 from milepost.agents.policies import Decision, NoopPolicy, OraclePolicy, RandomPolicy, View
+from milepost.agents.records import Trajectory
 from milepost.agents.rollout import EnvPool, EpisodeSpec, RolloutTimes, StepTaken, run_episodes
 from milepost.agents.views import episode_view
 from milepost.envs.registration import task_for
@@ -45,6 +46,23 @@ def test_episodes_come_back_in_order_with_their_records(tmp_path: Path):
         assert all(a.after == b.before for a, b in zip(view.steps, view.steps[1:], strict=False))
         assert view.steps[-1].after
     assert times.steps == len(taken) == sum(len(t.steps) for t in trajectories)
+
+
+def test_what_a_refill_asks_for_is_played_in_the_same_rollout():
+    specs = [EpisodeSpec(task=TASKS[0], seed=1), EpisodeSpec(task=TASKS[2], seed=2)]
+    told: list[tuple[int, str]] = []
+
+    def refill(index: int, ended: Trajectory) -> list[EpisodeSpec]:
+        told.append((index, ended.task))
+        return [EpisodeSpec(task=TASKS[2], seed=9)] * 2 if index == 1 else []
+
+    times = RolloutTimes()
+    with EnvPool() as pool:
+        trajectories = run_episodes(specs, OraclePolicy(), pool=pool, concurrency=2, times=times, refill=refill)
+    assert [(t.task, t.seed) for t in trajectories] == [(TASKS[0], 1), (TASKS[2], 2), (TASKS[2], 9), (TASKS[2], 9)]
+    assert all(t.success for t in trajectories)
+    assert sorted(told) == [(0, TASKS[0]), (1, TASKS[2]), (2, TASKS[2]), (3, TASKS[2])]
+    assert times.steps == sum(len(t.steps) for t in trajectories)
 
 
 def test_noop_earns_nothing_and_random_little():
