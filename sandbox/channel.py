@@ -90,6 +90,13 @@ class Channel:
         """Send a command and wait for its answer; raises like `finish`."""
         return await self.finish(self.start(method, **parameters), method, timeout_s=timeout_s)
 
+    async def within(self, future: asyncio.Future[Any], timeout_s: float) -> bool:
+        """Tell whether `future` is done within `timeout_s` seconds; it goes on if not, and nothing is raised."""
+        if not future.done():
+            awaited = (future, self.dead, self._held)
+            await asyncio.wait(awaited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        return future.done()
+
     async def until(self, future: asyncio.Future[Any], *, what: str, timeout_s: float) -> None:
         """Wait until `future` is done; on failure it is cancelled.
 
@@ -98,10 +105,7 @@ class Channel:
             BrowserCrashedError: the page or its browser died first.
             DialogOpenError: a dialog holds the page.
         """
-        if not future.done():
-            awaited = (future, self.dead, self._held)
-            await asyncio.wait(awaited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        if future.done():
+        if await self.within(future, timeout_s):
             return
         if self._held.done() and not self.dead.done():
             raise DialogOpenError("a dialog is open")

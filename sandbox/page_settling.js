@@ -23,4 +23,9 @@ const unsettled = () => {
   const moved = finishAnimations();
   return waitsForFrames() || moved;
 };
-const later = (ms) => new Promise((resolve) => setTimeout(() => resolve(unsettled()), ms));
+let due = 0;
+const later = (ms) => {
+  due = performance.now() + ms;
+  return new Promise((resolve) => setTimeout(() => resolve(unsettled()), ms));
+};
+const left = () => due - performance.now();

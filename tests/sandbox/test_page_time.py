@@ -59,6 +59,22 @@ def test_requests_in_flight_hold_the_clock(computer):
     assert [e.status for e in it.of(Request)] == [200]
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "(async () => { for (let i = 0; i < 6; i++) await fetch(`/slow?s=0.01&i=${i}`); post.submit() })()",
+        "for (let i = 0; i < 6; i++) fetch(`/slow?s=0.1&i=${i}`); post.submit()",
+    ],
+)
+def test_a_form_posted_into_a_frame_after_requests_does_not_stop_the_clock(computer, script):
+    it = computer(
+        "<iframe name=inner></iframe><form id=post method=post action='/slow?s=0.1' target=inner></form>"
+        f'<button onclick="{script}">Go</button>'
+    )
+    it.act("click", "Go")
+    assert sorted(e.method for e in it.of(Request)) == ["GET"] * 6 + ["POST"]
+
+
 def test_a_page_that_waits_for_frames_gets_them(computer):
     it = computer(
         "<button onclick='requestAnimationFrame(() => requestAnimationFrame(() => "
