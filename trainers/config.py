@@ -263,7 +263,10 @@ def _override(data: dict[str, Any], item: str) -> None:
         if not isinstance(inner, dict):
             raise RunError(f"override {item!r}: {section!r} is a value, not a section.")
         data = inner
-    data[last] = yaml.safe_load(value)
+    try:
+        data[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RunError(f"override {item!r}: its value is no YAML: {error}. Quote it, or mend it.") from error
 
 
 __all__ = ["GRPOConfig", "LoraConfig", "RewardConfig", "WarmStartConfig", "load_config", "load_reward", "load_settings"]

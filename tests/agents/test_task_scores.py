@@ -60,7 +60,8 @@ def test_with_a_judge_all_is_known():
     assert (result.successes, result.undecided, result.rule_successes) == (1, 0, 1)
     assert result.success_rate == pytest.approx(1 / 3)
     assert result.unjudged == {}
-    assert (result.scored, result.mean_reward) == (3, pytest.approx((1.3 + 0.8 + 0.0) / 3))
+    assert result.scored == 3
+    assert result.mean_reward == pytest.approx((1.3 + 0.8 + 0.0) / 3)
     assert result.milestones["faithful"] == pytest.approx(2 / 3)
 
 
@@ -74,7 +75,8 @@ def test_where_success_is_a_matter_of_meaning_rules_cannot_tell():
     episodes = [episode("be-kind", [0.0, 0.0])]
     assert scored(Settler(), KIND, episodes).rule_successes is None
     result = scored(Settler(model=model(0.9)), KIND, episodes)
-    assert (result.successes, result.rule_successes, result.mean_reward_fraction) == (1, None, pytest.approx(0.9))
+    assert (result.successes, result.rule_successes) == (1, None)
+    assert result.mean_reward_fraction == pytest.approx(0.9)
 
 
 def test_tasks_that_rules_tell_all_about_are_scored_as_ever():

@@ -69,16 +69,16 @@ def test_what_needs_a_judge_is_unknown_without_one(milepost: Run):
     assert "unjudged" not in idle.err
 
 
+first_asked_about: dict[str, str] = {}
+
+
 def answering(server: Server, number: int):
     """Passes the first episode that it is asked about, whichever that is, and no other."""
     shown = str(server.asked[number]["messages"][1]["content"])
     invoice = re.search(r'heading "(Invoice \d+)"', shown)
     assert invoice is not None
-    passed = invoice[1] == answering.first.setdefault(server.url, invoice[1])
+    passed = invoice[1] == first_asked_about.setdefault(server.url, invoice[1])
     return completion(verdict(passed, quotes=[invoice[1]]))
-
-
-answering.first = {}
 
 
 @pytest.mark.browser
