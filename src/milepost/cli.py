@@ -472,7 +472,7 @@ def preferences_from_rules(
 def preferences_from_judge(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN... [KEY=VALUE]...", help="Folders of runs; settings that replace the file's."),
+        typer.Argument(metavar="RUN|KEY=VALUE", help="Folders of runs; settings that replace the file's."),
     ],
     *,
     out: Annotated[Path, typer.Option(help="The JSONL file to write.")],
@@ -550,7 +550,7 @@ def evaluate(
     tasks: Annotated[
         list[str],
         typer.Argument(
-            metavar="TASK... [KEY=VALUE]...",
+            metavar="TASK|reward.KEY=VALUE",
             help="Ids or names of registered tasks, or task files; settings such as reward.mode=cascade.",
         ),
     ],

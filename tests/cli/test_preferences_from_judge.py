@@ -51,6 +51,19 @@ def test_recorded_episodes_become_preferences(milepost: Run, tmp_path: Path):
     assert len(server.asked) == 36
 
 
+def test_a_task_file_lends_its_rubrics(milepost: Run, tmp_path: Path):
+    record(tmp_path / "run", [0], tasks=["milepost/mail-latest-invoice-v0"])
+    file = Path(__file__).parents[2] / "examples" / "judged" / "mail-latest-invoice.yaml"
+    arguments = ("preferences", "from-judge", "run", "--config", "judge.yaml", "--out", "p.jsonl", "--json")
+    with serving(fair) as server:
+        configure(tmp_path, server)
+        assert milepost(*arguments).document()["rubrics"] == {"goal": 4}
+        assert milepost(*arguments, "--task", file).document()["rubrics"] == {"task": 4}
+        asked = [body["messages"][1]["content"] for body in server.asked]
+    assert ["not a reminder of an older one" in text for text in asked] == [False] * 12 + [True] * 12
+    assert all("Reference answer:" in text for text in asked[12:])
+
+
 def test_a_judge_worse_than_a_coin_is_warned_of(milepost: Run, tmp_path: Path):
     record(tmp_path / "run", [0])
 
