@@ -135,12 +135,6 @@ class Settler:
                 "give one, or use reward.mode=rules"
             )
 
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layers that are there beside the rules."""
-        given = {Source.MODEL: self.model, Source.JUDGE: self.judge}
-        return tuple(str(name) for name, layer in given.items() if layer is not None)
-
     def settle(self, trajectories: Sequence[Trajectory]) -> tuple[list[Trajectory], SettlementStats]:
         """Return the episodes with their rewards settled, and how the layers were used.
 
@@ -156,6 +150,12 @@ class Settler:
         self._ask_about_milestones(open_episodes, stats)
         settled = {id(e.trajectory): self._close(e, stats) for e in open_episodes}
         return [settled.get(id(t), t) for t in trajectories], stats
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are there beside the rules."""
+        given = {Source.MODEL: self.model, Source.JUDGE: self.judge}
+        return tuple(str(name) for name, layer in given.items() if layer is not None)
 
     # what is asked
 
