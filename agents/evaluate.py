@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..envs.registration import env_id_of, task_for
+from ..rewards.router import Unscored
 from ..sandbox.errors import RunError
 from .null_policies import ClickEverythingPolicy, SubmitOnlyPolicy
 from .policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy
 from .records import Trajectory
 from .rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
 from .settlement import Settler
+from .task_scores import EvaluationResult, TaskScore, score, wilson_interval
 
 HELD_OUT_SEED = 1_000_000
 """First seed of evaluation; training draws its seeds below it."""
@@ -27,103 +26,6 @@ SCRIPTED_POLICIES: dict[str, Callable[[], Policy]] = {
     "submit-only": SubmitOnlyPolicy,
     "click-everything": ClickEverythingPolicy,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskScore:
-    """How a policy did on one task.
-
-    Attributes:
-        episodes: episodes that were scored.
-        failures: episodes that the machine broke, not counted in anything else.
-        successes: episodes that reached every success milestone.
-        success_low, success_high: 95 % Wilson interval of the success rate.
-        mean_reward: mean total reward.
-        mean_reward_fraction: mean of total reward over the most that the episode could earn.
-        mean_steps: mean number of actions.
-        milestones: share of episodes that reached each milestone, by id.
-    """
-
-    episodes: int
-    failures: int
-    successes: int
-    success_low: float
-    success_high: float
-    mean_reward: float
-    mean_reward_fraction: float
-    mean_steps: float
-    milestones: dict[str, float]
-
-    @property
-    def success_rate(self) -> float:
-        """Successes over scored episodes; 0 when none was scored."""
-        return self.successes / self.episodes if self.episodes else 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationResult:
-    """Scores by task id, with the wall time of the whole evaluation in seconds."""
-
-    policy: str
-    first_seed: int
-    seeds: int
-    wall_s: float
-    tasks: dict[str, TaskScore]
-
-    @property
-    def success_rate(self) -> float:
-        """Successes over scored episodes, all tasks together."""
-        episodes = sum(t.episodes for t in self.tasks.values())
-        return sum(t.successes for t in self.tasks.values()) / episodes if episodes else 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as JSON-ready plain data."""
-        return {**asdict(self), "success_rate": self.success_rate}
-
-
-def wilson_interval(successes: int, episodes: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the Wilson score interval of a binomial rate.
-
-    Args:
-        successes: how many succeeded.
-        episodes: out of how many; 0 gives (0, 1).
-        z: normal quantile; the default gives 95 %.
-
-    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
-    """
-    if episodes == 0:
-        return 0.0, 1.0
-    p, n = successes / episodes, episodes
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def score(task: str, trajectories: Sequence[Trajectory]) -> TaskScore:
-    """Summarise the trajectories of one task."""
-    scored = [t for t in trajectories if t.failure is None]
-    n = len(scored)
-    successes = sum(t.success for t in scored)
-    low, high = wilson_interval(successes, n)
-    definition = task_for(task)
-    reached: Counter[str] = Counter()
-    fractions = []
-    for t in scored:
-        instance = definition.instantiate(t.seed)
-        bits = t.steps[-1].milestones_after if t.steps else 0
-        reached.update(m.id for i, m in enumerate(instance.milestones) if bits >> i & 1)
-        fractions.append(t.total_reward / instance.max_reward if instance.max_reward else 0.0)
-    return TaskScore(
-        episodes=n,
-        failures=len(trajectories) - n,
-        successes=successes,
-        success_low=low,
-        success_high=high,
-        mean_reward=sum(t.total_reward for t in scored) / max(n, 1),
-        mean_reward_fraction=sum(fractions) / max(n, 1),
-        mean_steps=sum(len(t.steps) for t in scored) / max(n, 1),
-        milestones={m.id: reached[m.id] / max(n, 1) for m in definition.instantiate(HELD_OUT_SEED).milestones},
-    )
 
 
 def evaluate_policy(
@@ -150,7 +52,8 @@ def evaluate_policy(
         first_seed: first seed.
         concurrency: most episodes alive at once.
         times: if given, wall time is added to it.
-        settler: asks the model and the judge about milestones of meaning; None leaves those unreached.
+        settler: asks the model and the judge; None: nobody is asked, and milestones of meaning stay open. What nobody
+            scored is not carried but left out, whatever training would do with it.
         on_episode: called as each episode ends with the number finished and its trajectory.
     """
     times = RolloutTimes() if times is None else times
@@ -158,14 +61,19 @@ def evaluate_policy(
     ids = [env_id_of(t.name, t.version) for t in map(task_for, task_ids)]
     specs = [EpisodeSpec(task=t, seed=first_seed + k) for k in range(seeds) for t in ids]
     trajectories = run_episodes(specs, policy, pool=pool, concurrency=concurrency, times=times, on_episode=on_episode)
-    if settler is not None:
-        trajectories, _ = settler.settle(trajectories)
+    settler = Settler() if settler is None else settler
+    if settler.unscored is Unscored.CARRY:
+        settler = replace(settler, unscored=Unscored.MASK)
+    trajectories, settlement = settler.settle(trajectories)
     return EvaluationResult(
         policy=name,
         first_seed=first_seed,
         seeds=seeds,
         wall_s=times.sampling_s + times.browser_s - before_s,
         tasks={t: score(t, [x for x in trajectories if x.task == t]) for t in ids},
+        mode=settler.mode,
+        layers=settler.layers,
+        settlement=settlement,
     )
 
 
@@ -176,12 +84,14 @@ def evaluate(
     seeds: int,
     first_seed: int = HELD_OUT_SEED,
     concurrency: int = 64,
+    settler: Settler | None = None,
     on_episode: Callable[[int, Trajectory], None] | None = None,
 ) -> EvaluationResult:
     """Evaluate a policy given by name: one of `SCRIPTED_POLICIES`, or the folder of a training run.
 
     Raises:
         TaskError: a task is unknown.
+        RewardError: something is unscored, and the settler requires that nothing is.
         RunError: the policy is neither a known name nor a run folder with a checkpoint.
         EngineError: the run's model is missing.
     """
@@ -195,6 +105,7 @@ def evaluate(
             pool=pool,
             first_seed=first_seed,
             concurrency=concurrency,
+            settler=settler,
             on_episode=on_episode,
         )
 

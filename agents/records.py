@@ -59,6 +59,7 @@ class Trajectory:
         ledger_path: the episode's ledger, relative to the run folder; None if not written.
         ledger_hash: the hash of the ledger's last line; a ledger that was made anew or cut does not match it.
         final_observation: rendered text of what the last step led to; "" if there is none.
+        unjudged: milestones of meaning that were to be judged and that no layer scored, once rewards are settled.
     """
 
     task: str
@@ -73,6 +74,7 @@ class Trajectory:
     ledger_path: str | None = None
     ledger_hash: str | None = None
     final_observation: str = ""
+    unjudged: tuple[str, ...] = ()
 
     @property
     def total_reward(self) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..envs.action_basic import Done
 from ..envs.actions import parse_action
+from ..rewards.judge.abstention import AbstentionKind
 from ..rewards.judge.judge import Judge
 from ..rewards.judge.request import JudgeRequest, Rubric
 from ..rewards.layers import Question
@@ -82,10 +84,14 @@ class JudgingLayer:
 
     Args:
         judge: what is asked.
+
+    Attributes:
+        abstentions: how often it abstained so far, by the kind of its abstention.
     """
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
+        self.abstentions: Counter[AbstentionKind] = Counter()
 
     def score(self, questions: Sequence[Question]) -> list[TierScore]:
         """Return one answer for each question; where the judge abstains, `raw` is None."""
@@ -98,7 +104,9 @@ class JudgingLayer:
             )
             for q in questions
         ]
-        return [judgement.tier for judgement in self._judge.judge_blocking(requests)] if requests else []
+        judgements = self._judge.judge_blocking(requests) if requests else []
+        self.abstentions.update(j.abstention.kind for j in judgements if j.abstention is not None)
+        return [judgement.tier for judgement in judgements]
 
 
 def final_answer(episode: EpisodeView) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from ..envs.registration import task_for
 from ..envs.reward_spec import ComponentReward
 from ..envs.task import TaskInstance
-from ..rewards.layers import JudgeLayer, ModelLayer, Question
+from ..rewards.layers import JudgeLayer, ModelLayer, Question, goal_rubric
 from ..rewards.router import Mode, Routed, Thresholds, Unscored, Weights, blend, cascade, is_believed, only
 from ..rewards.semantic import Rubric
 from ..rewards.spec import BoundDetector
@@ -72,12 +72,32 @@ class SettlementStats:
         """Share of the items that were scored; 1 if there were none."""
         return 1.0 - self.unscored / self.items if self.items else 1.0
 
+    @property
+    def agreement(self) -> dict[str, float]:
+        """Share of the compared episodes on which a layer agreed with the rules about success, by the layer."""
+        return {layer: self.agreed[layer] / count for layer, count in self.compared.items() if count}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON-ready plain data."""
+        return {
+            "items": self.items,
+            "unscored": self.unscored,
+            "coverage": self.coverage,
+            "asked": {str(layer): count for layer, count in self.asked.items()},
+            "believed": {str(layer): count for layer, count in self.believed.items()},
+            "abstained": {str(layer): count for layer, count in self.abstained.items() if count},
+            "agreement": {str(layer): share for layer, share in self.agreement.items()},
+            "compared": {str(layer): count for layer, count in self.compared.items()},
+            "cost": self.cost,
+            "latency_ms": self.latency_ms,
+        }
+
     def metrics(self) -> dict[str, float]:
         """Return the numbers by name, for a run's metrics."""
         values = {"coverage": self.coverage, "unscored": float(self.unscored), "cost": self.cost}
         for name, counts in (("asked", self.asked), ("believed", self.believed), ("abstained", self.abstained)):
             values |= {f"{name}/{layer}": float(n) for layer, n in counts.items()}
-        values |= {f"agreement/{layer}": self.agreed[layer] / n for layer, n in self.compared.items() if n}
+        values |= {f"agreement/{layer}": share for layer, share in self.agreement.items()}
         return {f"router/{name}": value for name, value in values.items()}
 
 
@@ -137,6 +157,12 @@ class Settler:
         settled = {id(e.trajectory): self._close(e, stats) for e in open_episodes}
         return [settled.get(id(t), t) for t in trajectories], stats
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are there beside the rules."""
+        given = {Source.MODEL: self.model, Source.JUDGE: self.judge}
+        return tuple(str(name) for name, layer in given.items() if layer is not None)
+
     # what is asked
 
     def _ask_about_steps(self, episodes: Sequence[_Open], stats: SettlementStats) -> None:
@@ -151,7 +177,7 @@ class Settler:
         if self.judge is None or mode is Mode.MODEL:
             return
         asked = [e for e in episodes if mode is not Mode.CASCADE or (not e.has_rules and self._is_unsure(e))]
-        questions = [Question(episode=e.view, rubric=_OF_THE_GOAL.format(goal=e.view.goal)) for e in asked]
+        questions = [Question(episode=e.view, rubric=goal_rubric(e.view.goal)) for e in asked]
         for episode, score in zip(asked, self.judge.score(questions), strict=True):
             _count(stats, score)
             for answers in episode.steps[:-1]:
@@ -190,12 +216,18 @@ class Settler:
         rewards: list[float | None] = []
         tiers: list[tuple[TierScore, ...]] = []
         judged = self.mode is Mode.CASCADE and not episode.has_rules and self._is_judged(episode)
+        by_meaning = self.mode is Mode.RULES and not episode.has_rules and bool(episode.instance.judged)
         for answers in episode.steps:
+            if by_meaning:  # all that the task pays for is settled below: a step by itself earns nothing, for certain
+                rewards.append(0.0)
+                tiers.append(tuple(answers))
+                continue
             routed = only(answers, Source.JUDGE) if judged else self._of_step(answers, task)
             _tally(stats, routed)
             rewards.append(routed.score)
             tiers.append(routed.tiers)
-        paid, reached, is_open = self._milestones(episode, stats)
+        paid, reached, unjudged = self._milestones(episode, stats)
+        is_open = bool(unjudged)
         if self.mode in (Mode.MODEL, Mode.JUDGE):
             paid, is_open = 0.0, False  # the layer's own score of the episode is the reward, and the whole of it
         bits = trajectory.steps[-1].milestones_after | reached
@@ -211,7 +243,7 @@ class Settler:
         if episode.instance.judged & episode.instance.success:
             ids = [m.id for m in episode.instance.milestones]
             success = all(bits >> ids.index(name) & 1 for name in episode.instance.success) and not episode.fault
-        return replace(trajectory, steps=tuple(steps), success=success)
+        return replace(trajectory, steps=tuple(steps), success=success, unjudged=unjudged)
 
     def _is_judged(self, episode: _Open) -> bool:
         """Tell whether the judge was sure enough of an episode."""
@@ -231,20 +263,20 @@ class Settler:
             case Mode.RULES:
                 return only(answers, Source.RULE)
 
-    def _milestones(self, episode: _Open, stats: SettlementStats) -> tuple[float, int, bool]:
-        """Return what an episode's milestones of meaning pay, their bits, and whether one is left open."""
-        paid, bits, is_open = 0.0, 0, False
+    def _milestones(self, episode: _Open, stats: SettlementStats) -> tuple[float, int, tuple[str, ...]]:
+        """Return what an episode's milestones of meaning pay, their bits, and the ids of those that are left open."""
+        paid, bits, unjudged = 0.0, 0, list[str]()
         for i, milestone in enumerate(episode.instance.milestones):
             if milestone.id not in episode.answers:
                 continue
             routed = self._route(episode, milestone.id)
             _tally(stats, routed)
             if routed.score is None:
-                is_open = True
+                unjudged.append(milestone.id)
                 continue
             paid += milestone.reward * routed.score
             bits |= (routed.score >= PASSED) << i
-        return paid, bits, is_open
+        return paid, bits, tuple(unjudged)
 
     def _without_silence(
         self, rewards: list[float | None], is_open: bool, trajectory: Trajectory
@@ -261,9 +293,6 @@ class Settler:
         if self.unscored is Unscored.CARRY:
             return [0.0 if reward is None else reward for reward in rewards]
         return [None] * len(rewards) if is_open else rewards
-
-
-_OF_THE_GOAL = "The agent reached this goal: {goal}"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -27,6 +27,11 @@ class Question:
     milestone: str | None = None
 
 
+def goal_rubric(goal: str) -> str:
+    """Return what is asked of an episode as a whole, where nobody wrote a rubric: that its goal was reached."""
+    return f"The agent reached this goal: {goal}"
+
+
 class ModelLayer(Protocol):
     """The learned reward model, as the router asks it."""
 
@@ -47,4 +52,4 @@ class JudgeLayer(Protocol):
         ...
 
 
-__all__ = ["JudgeLayer", "ModelLayer", "Question"]
+__all__ = ["JudgeLayer", "ModelLayer", "Question", "goal_rubric"]

@@ -14,6 +14,7 @@ from ..rewards.router import Mode, Unscored
 from ..sandbox.errors import RunError
 
 S = TypeVar("S", bound=BaseModel)
+_REWARD_EXAMPLE = "examples/reward_layers/judge.yaml"
 
 
 class _Section(BaseModel):
@@ -200,6 +201,38 @@ def load_settings(path: Path, overrides: Sequence[str], settings: type[S], *, ki
     Raises:
         RunError: the file is missing, is no YAML, or a key or value does not fit; says which and what would.
     """
+    data = _read_mapping(path, example)
+    for item in overrides:
+        _override(data, item)
+    return _fitted(data, settings, f"{path} with {len(overrides)} overrides is no valid {kind} configuration")
+
+
+def load_reward(path: Path | None, overrides: Sequence[str] = ()) -> RewardConfig:
+    """Read which layers make the reward, for an evaluation.
+
+    Args:
+        path: YAML file with a `reward:` section; what else is in it, as in a training's configuration, is another
+            command's. None: the overrides say it all.
+        overrides: `reward.KEY=VALUE` items, as for training.
+
+    Raises:
+        RunError: the file is missing, has no such section, or a key or value does not fit.
+    """
+    data: dict[str, Any] = {} if path is None else _read_mapping(path, _REWARD_EXAMPLE)
+    if path is not None and "reward" not in data:
+        raise RunError(
+            f"{path}: expected a `reward:` section, got {', '.join(map(str, data)) or 'nothing'}. Put the settings "
+            f"under `reward:`, as in {_REWARD_EXAMPLE}."
+        )
+    for item in overrides:
+        if not item.startswith("reward."):
+            raise RunError(f"setting {item!r}: expected one that begins with `reward.`, such as reward.mode=cascade.")
+        _override(data, item)
+    where = "the settings" if path is None else f"{path} with {len(overrides)} overrides"
+    return _fitted(data.get("reward", {}), RewardConfig, f"the reward of {where} is not valid")
+
+
+def _read_mapping(path: Path, example: str) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -210,16 +243,15 @@ def load_settings(path: Path, overrides: Sequence[str], settings: type[S], *, ki
         raise RunError(f"{path} is not valid YAML: {error}. Mend the line it names.") from error
     if not isinstance(data, dict):
         raise RunError(f"{path}: expected a mapping of settings at the top, got {type(data).__name__}.")
-    for item in overrides:
-        _override(data, item)
+    return data
+
+
+def _fitted(data: Any, settings: type[S], wrong: str) -> S:
     try:
         return settings.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors())
-        raise RunError(
-            f"{path} with {len(overrides)} overrides is no valid {kind} configuration: {problems}. "
-            f"Known settings: {', '.join(settings.model_fields)}."
-        ) from error
+        raise RunError(f"{wrong}: {problems}. Known settings: {', '.join(settings.model_fields)}.") from error
 
 
 def _override(data: dict[str, Any], item: str) -> None:
@@ -232,7 +264,10 @@ def _override(data: dict[str, Any], item: str) -> None:
         if not isinstance(inner, dict):
             raise RunError(f"override {item!r}: {section!r} is a value, not a section.")
         data = inner
-    data[last] = yaml.safe_load(value)
+    try:
+        data[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RunError(f"override {item!r}: its value is no YAML: {error}. Quote it, or mend it.") from error
 
 
-__all__ = ["GRPOConfig", "LoraConfig", "WarmStartConfig", "load_config", "load_settings"]
+__all__ = ["GRPOConfig", "LoraConfig", "RewardConfig", "WarmStartConfig", "load_config", "load_reward", "load_settings"]

@@ -36,6 +36,7 @@ from ..agents.precision import resolve_precision
 from ..agents.records import Trajectory
 from ..agents.rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
 from ..agents.settlement import SettlementStats, Settler, tier_totals
+from ..agents.task_scores import as_percent
 from ..envs.registration import env_id_of, task_for
 from ..rewards.router import Mode, Unscored
 from ..sandbox.errors import MilepostError
@@ -205,7 +206,7 @@ class _Run:
     @property
     def evaluation_settler(self) -> Settler:
         """The settler by which runs are compared: rules wherever they speak, whatever the policy learns from."""
-        return replace(self.settler, mode=Mode.RULES, unscored=Unscored.CARRY)
+        return replace(self.settler, mode=Mode.RULES, unscored=Unscored.MASK)
 
     def policy(self, temperature: float) -> LanguageModelPolicy:
         return LanguageModelPolicy(
@@ -236,8 +237,9 @@ class _Run:
         )
         write_evaluation(self.folder, stage, _by_label(result))
         evaluate_s = time.monotonic() - started
-        rates = ", ".join(f"{task_label(t)} {s.success_rate:.0%}" for t, s in result.tasks.items())
-        self.progress.message(f"held-out success, {stage.replace('_', ' ')}: {result.success_rate:.1%} ({rates})")
+        rates = ", ".join(f"{task_label(t)} {as_percent(s.success_rate)}" for t, s in result.tasks.items())
+        total_rate = as_percent(result.success_rate, digits=1)
+        self.progress.message(f"held-out success, {stage.replace('_', ' ')}: {total_rate} ({rates})")
         return evaluate_s
 
     def example(self, label: Any, when: str) -> float:
@@ -448,7 +450,7 @@ def _update_config(config: GRPOConfig, entropy_coef: float) -> UpdateConfig:
 def _by_label(result: EvaluationResult) -> dict[str, TaskEvaluation]:
     return {
         task_label(task): TaskEvaluation(
-            episodes=s.episodes,
+            episodes=s.decided,
             successes=s.successes,
             mean_reward_fraction=s.mean_reward_fraction,
             mean_steps=s.mean_steps,

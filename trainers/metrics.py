@@ -83,16 +83,17 @@ class TaskEvaluation:
     """Held-out result of one task at one stage.
 
     Attributes:
-        episodes: scored episodes (those lost to the machine are not among them).
+        episodes: scored episodes (those lost to the machine are not among them, nor those of which nobody could say
+            whether they succeeded).
         successes: how many reached every success milestone.
-        mean_reward_fraction: mean reward / the task's maximum, 0 to 1.
+        mean_reward_fraction: mean reward / the task's maximum, 0 to 1; None where no episode's reward is known.
         mean_steps: mean number of steps.
         milestones: share of the episodes that reached each milestone, by its id, in the task's order.
     """
 
     episodes: int
     successes: int
-    mean_reward_fraction: float
+    mean_reward_fraction: float | None
     mean_steps: float
     milestones: Mapping[str, float] = field(default_factory=dict)
 

@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..agents.records import Trajectory
-from ..rewards.preferences import PreferenceSource, RankedTrajectory, Ranking, TrajectoryRef
-from .recorded import read_trajectories, trajectory_files
-
-_DECIMALS = 6  # totals are sums of floats: what differs beyond is the same total
+from ..rewards.preferences import PreferenceSource, RankedTrajectory, Ranking
+from .episode_groups import GroupedEpisode, group_episodes, most_different
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +33,6 @@ class FromRules:
     unscored: int
     repeated: int
     tied_groups: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Episode:
-    ref: TrajectoryRef
-    total: float
-    actions: tuple[str, ...]
 
 
 def rankings_from_rules(
@@ -66,68 +56,29 @@ def rankings_from_rules(
     if most_items < 2:
         raise ValueError(f"expected most_items of at least 2, got {most_items}")
     time = datetime.now(UTC).replace(microsecond=0) if now is None else now
-    groups: dict[tuple[str, int], list[_Episode]] = {}
-    episodes = unscored = repeated = tied = 0
-    for run in runs:
-        for path in trajectory_files(run):
-            on_file(path)
-            for index, trajectory in enumerate(read_trajectories(path)):
-                episodes += 1
-                if not _scored(trajectory):
-                    unscored += 1
-                    continue
-                group = groups.setdefault((trajectory.task, trajectory.seed), [])
-                episode = _episode(run, path, index, trajectory)
-                if any(episode.actions == other.actions for other in group):
-                    repeated += 1
-                    continue
-                group.append(episode)
+    read = group_episodes(runs, scored_only=True, on_file=on_file)
     rankings: list[Ranking] = []
-    for (task, seed), group in groups.items():
+    tied = 0
+    for (task, seed), group in read.groups.items():
         if len({e.total for e in group}) < 2:
             tied += 1
             continue
-        rankings.append(_ranking(task, seed, _most_different(group, most_items), time))
+        rankings.append(_ranking(task, seed, most_different(group, most_items), time))
     return FromRules(
-        rankings=tuple(rankings), episodes=episodes, unscored=unscored, repeated=repeated, tied_groups=tied
+        rankings=tuple(rankings),
+        episodes=read.episodes,
+        unscored=read.broken + read.unscored,
+        repeated=read.repeated,
+        tied_groups=tied,
     )
 
 
-def _scored(trajectory: Trajectory) -> bool:
-    return (
-        trajectory.failure is None
-        and bool(trajectory.steps)
-        and all(step.reward is not None for step in trajectory.steps)
-    )
-
-
-def _episode(run: Path, path: Path, index: int, trajectory: Trajectory) -> _Episode:
-    ref = TrajectoryRef(
-        run=run.resolve(),
-        file=path.relative_to(run).as_posix(),
-        index=index,
-        ledger_hash=trajectory.ledger_hash,
-    )
-    total = round(trajectory.rule_reward, _DECIMALS)
-    return _Episode(ref=ref, total=total, actions=tuple(step.action for step in trajectory.steps))
-
-
-def _most_different(group: Sequence[_Episode], most: int) -> list[_Episode]:
-    """Keep at most so many, the rarer totals first; equal totals would only be tied."""
-    by_total: dict[float, list[_Episode]] = {}
-    for episode in group:
-        by_total.setdefault(episode.total, []).append(episode)
-    rounds = max(map(len, by_total.values()))
-    spread = [same[i] for i in range(rounds) for same in by_total.values() if i < len(same)]
-    # The best and the worst stay even when there are more totals than places.
-    ends = [min(spread, key=lambda e: e.total), max(spread, key=lambda e: e.total)]
-    return [*ends, *(e for e in spread if e is not ends[0] and e is not ends[1])][:most]
-
-
-def _ranking(task: str, seed: int, group: Sequence[_Episode], time: datetime) -> Ranking:
-    totals = sorted({e.total for e in group}, reverse=True)
+def _ranking(task: str, seed: int, group: Sequence[GroupedEpisode], time: datetime) -> Ranking:
+    by_total = {e.ref: e.total for e in group if e.total is not None}
+    totals = sorted(set(by_total.values()), reverse=True)
     items = sorted(
-        (RankedTrajectory(trajectory=e.ref, rank=totals.index(e.total)) for e in group), key=lambda item: item.rank
+        (RankedTrajectory(trajectory=ref, rank=totals.index(total)) for ref, total in by_total.items()),
+        key=lambda item: item.rank,
     )
     return Ranking(
         task=task,

@@ -56,7 +56,8 @@ def _trajectory(line: Mapping[str, Any]) -> Trajectory:
     known = {f.name for f in fields(Trajectory)}
     values = {k: v for k, v in line.items() if k in known}  # `total_reward` is derived
     failure = None if values["failure"] is None else FailureKind(values["failure"])
-    return Trajectory(**{**values, "steps": steps, "failure": failure})
+    unjudged = tuple(values.get("unjudged", ()))
+    return Trajectory(**{**values, "steps": steps, "failure": failure, "unjudged": unjudged})
 
 
 def _step(step: Mapping[str, Any]) -> StepRecord:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .untrusted import one_line
+
 _DETAIL_CHARS = 300
 
 
@@ -58,8 +60,7 @@ class Abstention:
 
 def abstain(kind: AbstentionKind, detail: str) -> Abstention:
     """Return an abstention whose detail is one bounded, printable line, whatever a server put into it."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in detail[: 4 * _DETAIL_CHARS]).split())
-    return Abstention(kind=kind, detail=line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…")
+    return Abstention(kind=kind, detail=one_line(detail, _DETAIL_CHARS))
 
 
 __all__ = ["Abstention", "AbstentionKind", "abstain"]

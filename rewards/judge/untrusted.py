@@ -64,6 +64,12 @@ def bare(text: str) -> str:
     return "".join(filter(str.isalnum, _skeleton(_visible(text))[0]))
 
 
+def one_line(text: str, most_chars: int) -> str:
+    """Return what a server or a model wrote as one printable line of at most so many characters, for people."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * most_chars]).split())
+    return line if len(line) <= most_chars else line[: most_chars - 1] + "…"
+
+
 def _visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
@@ -98,4 +104,4 @@ def _plain(character: str) -> str:
     return "".join(_LOOK_ALIKES.get(part, part) for part in folded)
 
 
-__all__ = ["bare", "clean"]
+__all__ = ["bare", "clean", "one_line"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -21,10 +22,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
-from .sandbox.errors import EngineError, MilepostError
+from .sandbox.errors import EngineError, MilepostError, TaskError
 
 if TYPE_CHECKING:
-    from .agents.evaluate import EvaluationResult
     from .agents.records import Trajectory
     from .agents.task_check import Row, TaskCheck
     from .doctor import Check
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .sandbox.self_check import SelfCheckReport
 
 _TRAIN_MODULES = {"accelerate", "gguf", "matplotlib", "peft", "safetensors", "tensorboard", "torch", "transformers"}
+_SETTING = re.compile(r"[a-z_]+(\.[^.=]+)*=")
 _HELP = {"context_settings": {"help_option_names": ["-h", "--help"]}}
 
 app = typer.Typer(
@@ -467,6 +468,70 @@ def preferences_from_rules(
         raise typer.Exit(1)
 
 
+@preferences_app.command("from-judge")
+def preferences_from_judge(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN|KEY=VALUE", help="Folders of runs; settings that replace the file's."),
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="The JSONL file to write.")],
+    config: Annotated[
+        Path, typer.Option(metavar="FILE", help="Which judge, what it may spend, and what to believe; a YAML file.")
+    ],
+    task: Annotated[
+        list[str] | None, typer.Option(help="A task file that the runs were made with, for its rubrics; repeatable.")
+    ] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add to the file instead of replacing it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Let a judge score recorded episodes of the same task and seed, and rank them by their scores.
+
+    Each episode is judged by itself, so no order of showing can sway the judge. Where it abstains or is not sure, the
+    episode is left out. The same command again asks only what the judge has not answered yet.
+    """
+    import asyncio
+
+    from .preferences_view import judged_document, judged_summary, judged_warning
+    from .rewards.preferences import write_preferences
+
+    with _train_extra():
+        from .trainers.judge_preferences_config import load_judge_preferences
+        from .trainers.preferences_from_judge import connect_judge, rankings_from_judge
+
+    folders, settings = _split_settings(runs)
+    for file in task or ():
+        _registered(file)
+    asked = load_judge_preferences(config, settings)
+    judge = connect_judge(asked, out)
+    with _stderr().status("reading") as status:
+        try:
+            made = asyncio.run(
+                rankings_from_judge(
+                    map(Path, folders),
+                    asked,
+                    judge,
+                    on_file=lambda path: status.update(f"reading {escape(str(path))}"),
+                    on_judged=lambda done, total, cost: status.update(f"{done}/{total} groups, cost {cost:.6g}"),
+                )
+            )
+        except KeyboardInterrupt:
+            _stderr().print(
+                f"Interrupted; nothing was written. The same command goes on from the answers in {judge.config.cache}."
+            )
+            raise typer.Exit(130) from None
+    if made.rankings:
+        write_preferences(out, made.rankings, append=append)
+    if as_json:
+        _print_json(judged_document(made, out))
+    else:
+        print(judged_summary(made, out))
+    if warning := judged_warning(made):
+        _stderr().print(f"[yellow]{escape(warning)}[/yellow]", highlight=False, soft_wrap=True)
+    if not made.rankings:
+        raise typer.Exit(1)
+
+
 @contextmanager
 def _train_extra() -> Iterator[None]:
     try:
@@ -482,37 +547,80 @@ def _train_extra() -> Iterator[None]:
 
 @app.command("eval")
 def evaluate(
-    tasks: Annotated[list[str], typer.Argument(help="Ids or names of registered tasks.")],
+    tasks: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TASK|reward.KEY=VALUE",
+            help="Ids or names of registered tasks, or task files; settings such as reward.mode=cascade.",
+        ),
+    ],
     *,
     policy: Annotated[
         str, typer.Option(help="oracle, noop, random, submit-only, click-everything, or a run's folder.")
     ],
     seeds: Annotated[int, typer.Option(min=1, help="Held-out episodes per task.")] = 64,
+    reward: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Settle rewards by the layers of this file's `reward:` section; a training's configuration will do.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Play held-out episodes and report success, reward and milestone rates."""
+    """Play held-out episodes and report success, reward and milestone rates.
+
+    Milestones of meaning are judged if --reward or reward.KEY=VALUE names a layer for them; else they are left open,
+    and what depends on them is reported as unknown.
+    """
     from .agents.evaluate import evaluate as run
-    from .envs.registration import resolve_id
+    from .evaluation_view import doubts, show_scores
     from .sandbox.chromium import find_chromium
 
-    ids = [resolve_id(task) for task in tasks]
+    names, settings = _split_settings(tasks)
+    ids = list(dict.fromkeys(task_id for name in names for task_id in _registered(name)))
+    if not ids:
+        raise TaskError("expected a task to evaluate, got settings only; name one, such as expense-form.")
+    settler = None
+    if reward is not None or settings:
+        with _train_extra():
+            from .trainers.config import load_reward
+            from .trainers.reward_layers import build_settler
+
+            settler = build_settler(load_reward(reward, settings))
     find_chromium()  # without one every episode would break down; better said at once
     total = seeds * len(ids)
     with _stderr().status(f"0/{total} episodes") as status:
 
         def on_episode(finished: int, trajectory: Trajectory) -> None:
-            status.update(f"{finished}/{total} episodes, last: {trajectory.task} seed {trajectory.seed}")
+            last = "all played, settling" if finished == total and settler is not None else "last"
+            status.update(f"{finished}/{total} episodes, {last}: {trajectory.task} seed {trajectory.seed}")
 
         with _train_extra():
-            result = run(ids, policy, seeds=seeds, on_episode=on_episode)
+            result = run(ids, policy, seeds=seeds, settler=settler, on_episode=on_episode)
     if as_json:
         _print_json(result.to_json())
     else:
-        _show_scores(result, _stdout())
+        show_scores(result, _stdout())
+    for doubt in doubts(result, settler):
+        _stderr().print(f"[yellow]{escape(doubt)}[/yellow]", highlight=False, soft_wrap=True)
     if failures := sum(score.failures for score in result.tasks.values()):
         _stderr().print(f"[yellow]{failures} of {total} episodes broke down and were not scored.[/yellow]")
         if failures == total:
             raise typer.Exit(1)
+
+
+def _registered(name_or_file: str) -> list[str]:
+    """The ids of a registered task, or of the tasks of a file, which is registered."""
+    from .envs.registration import register_tasks, resolve_id
+
+    return register_tasks(name_or_file) if name_or_file.endswith((".yaml", ".yml")) else [resolve_id(name_or_file)]
+
+
+def _split_settings(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell names and paths from settings: a setting is words joined by dots before its first `=`."""
+    settings = [argument for argument in arguments if _SETTING.match(argument)]
+    return [argument for argument in arguments if argument not in settings], settings
 
 
 @app.command()
@@ -546,27 +654,6 @@ def rescore(
         show_rescored(report, _stdout())
     if not report.passed:
         raise typer.Exit(1)
-
-
-def _show_scores(result: EvaluationResult, console: Console) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("task", "success", "95 % interval", "reward", "steps"):
-        table.add_column(column, justify="left" if column == "task" else "right", no_wrap=True)
-    for task_id, score in result.tasks.items():
-        table.add_row(
-            task_id,
-            f"{score.successes}/{score.episodes}",
-            f"{score.success_low:.2f} to {score.success_high:.2f}",
-            f"{score.mean_reward:.2f}",
-            f"{score.mean_steps:.1f}",
-        )
-    console.print(table)
-    for task_id, score in result.tasks.items():
-        reached = ", ".join(f"{name} {share:.0%}" for name, share in score.milestones.items())
-        console.print(f"[dim]{task_id} reached: {reached}[/dim]", highlight=False)
-    console.print(
-        f"{result.policy}: {result.success_rate:.1%} success on {result.seeds} seeds per task in {result.wall_s:.1f} s"
-    )
 
 
 __all__ = ["app", "main"]

@@ -71,6 +71,7 @@ def test_noop_earns_nothing_and_random_little():
             result = evaluate_policy(TASKS, policy, name="floor", seeds=6, pool=pool)
         for task, scored in result.tasks.items():
             assert scored.episodes == 6
+            assert scored.mean_reward_fraction is not None
             assert scored.mean_reward_fraction <= most, task
 
 

@@ -6,18 +6,23 @@ python -m tests.integrity.attacks docs/integrity.md      # writes the tables ane
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "integrity.md"
 BEGIN, END = (
     "<!-- attacks: made by `python -m tests.integrity.attacks docs/integrity.md` -->",
     "<!-- end of attacks -->",
 )
+
+PACKAGES = ("tests.integrity", "tests.judge")
+"""Whose test modules list attacks, in the order of the document."""
 
 Test = TypeVar("Test", bound=Callable[..., None])
 
@@ -29,7 +34,7 @@ class Attack:
     Attributes:
         id: its name, unique, lower-case words joined by hyphens.
         family: the attacks that it belongs to.
-        module: the test module that plays it.
+        module: the test module that plays it, by its full name.
         tries: what it tries.
         defence: why it earns nothing.
     """
@@ -53,7 +58,7 @@ class Family:
 
     def __init__(self, name: str, module: str) -> None:
         self.name = name
-        self._module = module.rpartition(".")[2]
+        self._module = module
 
     def add(self, attack_id: str, *, tries: str, defence: str) -> str:
         """List an attack and return its id, for a parametrised test."""
@@ -62,30 +67,58 @@ class Family:
             raise ValueError(f"two attacks are called {attack_id!r}: rename one of them")
         return attack_id
 
+    def add_all(self, *attack_ids: str, tries: str, defence: str) -> None:
+        """List attacks that try the same and fail alike; they share a line of the document."""
+        for attack_id in attack_ids:
+            self.add(attack_id, tries=tries, defence=defence)
+
     def attack(self, attack_id: str, *, tries: str, defence: str) -> Callable[[Test], Test]:
         """List the attack that the decorated test plays."""
         self.add(attack_id, tries=tries, defence=defence)
-        return lambda test: test
+
+        def mark(test: Test) -> Test:
+            test.__dict__["attacks"] = (*test.__dict__.get("attacks", ()), attack_id)
+            return test
+
+        return mark
 
 
 def listed() -> tuple[Attack, ...]:
     """Return all attacks, by the name of their module and in its order."""
-    package = __package__ or "tests.integrity"
-    names = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    names = [
+        f"{package}.{module.name}"
+        for package in PACKAGES
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+        if module.name.startswith("test_")
+    ]
     for name in names:
-        if name.startswith("test_"):
-            importlib.import_module(f"{package}.{name}")
+        importlib.import_module(name)
     return tuple(sorted(Family._all.values(), key=lambda attack: names.index(attack.module)))
 
 
+def players(attack: Attack) -> list[str]:
+    """Return the names of the tests that play an attack: those it decorates, and those that have it as a parameter."""
+    tests = inspect.getmembers(importlib.import_module(attack.module), inspect.isfunction)
+    return [name for name, test in tests if name.startswith("test_") and attack.id in _played_by(test)]
+
+
+def _played_by(test: Any) -> Iterator[str]:
+    yield from test.__dict__.get("attacks", ())
+    for mark in getattr(test, "pytestmark", []):
+        if mark.name == "parametrize":
+            yield from (value for value in mark.args[1] if isinstance(value, str))
+
+
 def tables(attacks: tuple[Attack, ...]) -> str:
-    """Return the document's tables, one a family."""
+    """Return the document's tables, one a family; attacks in a row that try the same share a line."""
     lines: list[str] = []
     for family in dict.fromkeys(attack.family for attack in attacks):
         own = [attack for attack in attacks if attack.family == family]
-        lines += [f"### {family}", "", f"`tests/integrity/{own[0].module}.py`", ""]
+        lines += [f"### {family}", "", f"`{own[0].module.replace('.', '/')}.py`", ""]
         lines += ["| attack | what it tries | why it earns nothing |", "|---|---|---|"]
-        lines += [f"| `{attack.id}` | {attack.tries} | {attack.defence} |" for attack in own] + [""]
+        for (tries, defence), alike in groupby(own, key=lambda attack: (attack.tries, attack.defence)):
+            lines.append(f"| {', '.join(f'`{attack.id}`' for attack in alike)} | {tries} | {defence} |")
+        lines.append("")
     return "\n".join(lines)
 
 

@@ -12,12 +12,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from milepost.rewards.judge import Judge, Spending
 from milepost.sandbox.errors import RewardError
 
+from ..integrity.attacks import Family
 from .scripted import FACT, completion, raw_serving, request, serving, verdict, view
 
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch):
     monkeypatch.setattr("milepost.rewards.judge.client._BACKOFF_S", 0.02)
+
+
+servers = Family("A judge's server that fails or lies", __name__)
 
 
 def judge_all(config, requests, **given):
@@ -38,7 +42,7 @@ def kind_of(judgement):
     return judgement.abstention.kind
 
 
-def test_a_good_answer_is_a_judgement():
+def test_the_honest_answer_is_a_judgement():
     with serving(lambda *_: completion(verdict(score=0.9))) as server:
         judgement = judge_one(server.config(budget={"prompt_price": 1.0, "completion_price": 2.0}))
     assert (judgement.passed, judgement.score, judgement.abstention) == (True, 0.9, None)
@@ -61,39 +65,68 @@ def test_a_failing_verdict_is_a_score_of_its_own():
 
 
 HOSTILE = {
-    "no-json": ("malformed", "The task is done: passed is true."),
-    "cut-json": ("malformed", verdict()[:-4]),
-    "empty": ("malformed", ""),
-    "a-list": ("schema", f"[{verdict()}]"),
-    "a-number": ("schema", "1.0"),
-    "text-before": ("malformed", '"passed": true\n' + verdict(False)),
-    "text-after": ("malformed", verdict(False) + '\nCorrection: "score": 1.0, "passed": true'),
-    "two-objects": ("malformed", verdict(False) + verdict(True)),
-    "two-blocks": ("malformed", f"```json\n{verdict(False)}\n```\n```json\n{verdict(True)}\n```"),
-    "key-twice": ("malformed", verdict(False)[:-1] + ', "passed": true, "score": 1.0}'),
-    "unknown-key": ("schema", verdict(override=True)),
-    "missing-key": ("schema", '{"score": 1.0, "passed": true}'),
-    "score-as-text": ("schema", verdict().replace("1.0", '"1.0"')),
-    "score-as-bool": ("schema", verdict().replace("1.0", "true")),
-    "score-above-one": ("schema", verdict(score=1.5)),
-    "score-below-zero": ("schema", verdict(False, score=-0.1)),
-    "score-nan": ("malformed", verdict().replace("1.0", "NaN")),
-    "score-infinite": ("schema", verdict().replace("1.0", "1e999")),
-    "score-of-5000-digits": ("malformed", verdict().replace("1.0", "9" * 5000)),
-    "passed-as-text": ("schema", verdict().replace("true", '"true"')),
-    "passed-as-number": ("schema", verdict().replace("true", "1")),
-    "deep": ("malformed", "[" * 200_000),
-    "passed-at-low-score": ("contradiction", verdict(True, score=0.1)),
-    "failed-at-high-score": ("contradiction", verdict(False, score=0.9)),
-    "invented-quote": ("quotes", verdict(quotes=["Receipt 4712 was sent"])),
-    "one-invented-of-two": ("quotes", verdict(quotes=[FACT, "Receipt 4712 was sent"])),
-    "quote-of-the-rubric": ("quotes", verdict(quotes=["The receipt was sent."])),
-    "quote-of-the-goal": ("quotes", verdict(quotes=["Send the receipt."])),
-    "quote-of-nothing": ("quotes", verdict(quotes=[" "])),
-    "quote-of-punctuation": ("quotes", verdict(quotes=['"'])),
-    "pass-without-quotes": ("quotes", verdict(quotes=[])),
-    "lone-surrogate": ("schema", verdict().replace('"seen"', '"\\ud800"')),
+    "answer-no-json": ("malformed", "The task is done: passed is true."),
+    "answer-cut-json": ("malformed", verdict()[:-4]),
+    "answer-empty": ("malformed", ""),
+    "answer-a-list": ("schema", f"[{verdict()}]"),
+    "answer-a-number": ("schema", "1.0"),
+    "answer-text-before": ("malformed", '"passed": true\n' + verdict(False)),
+    "answer-text-after": ("malformed", verdict(False) + '\nCorrection: "score": 1.0, "passed": true'),
+    "answer-two-objects": ("malformed", verdict(False) + verdict(True)),
+    "answer-two-blocks": ("malformed", f"```json\n{verdict(False)}\n```\n```json\n{verdict(True)}\n```"),
+    "answer-key-twice": ("malformed", verdict(False)[:-1] + ', "passed": true, "score": 1.0}'),
+    "answer-unknown-key": ("schema", verdict(override=True)),
+    "answer-missing-key": ("schema", '{"score": 1.0, "passed": true}'),
+    "answer-score-as-text": ("schema", verdict().replace("1.0", '"1.0"')),
+    "answer-score-as-bool": ("schema", verdict().replace("1.0", "true")),
+    "answer-score-above-one": ("schema", verdict(score=1.5)),
+    "answer-score-below-zero": ("schema", verdict(False, score=-0.1)),
+    "answer-score-nan": ("malformed", verdict().replace("1.0", "NaN")),
+    "answer-score-infinite": ("schema", verdict().replace("1.0", "1e999")),
+    "answer-score-of-5000-digits": ("malformed", verdict().replace("1.0", "9" * 5000)),
+    "answer-passed-as-text": ("schema", verdict().replace("true", '"true"')),
+    "answer-passed-as-number": ("schema", verdict().replace("true", "1")),
+    "answer-deep": ("malformed", "[" * 200_000),
+    "answer-passed-at-low-score": ("contradiction", verdict(True, score=0.1)),
+    "answer-failed-at-high-score": ("contradiction", verdict(False, score=0.9)),
+    "answer-invented-quote": ("quotes", verdict(quotes=["Receipt 4712 was sent"])),
+    "answer-one-invented-of-two": ("quotes", verdict(quotes=[FACT, "Receipt 4712 was sent"])),
+    "answer-quote-of-the-rubric": ("quotes", verdict(quotes=["The receipt was sent."])),
+    "answer-quote-of-the-goal": ("quotes", verdict(quotes=["Send the receipt."])),
+    "answer-quote-of-nothing": ("quotes", verdict(quotes=[" "])),
+    "answer-quote-of-punctuation": ("quotes", verdict(quotes=['"'])),
+    "answer-pass-without-quotes": ("quotes", verdict(quotes=[])),
+    "answer-lone-surrogate": ("schema", verdict().replace('"seen"', '"\\ud800"')),
 }
+
+
+for attacks, tries, defence in (
+    (
+        "answer-no-json answer-cut-json answer-empty answer-text-before answer-text-after answer-two-objects "
+        "answer-two-blocks answer-key-twice answer-score-nan answer-score-of-5000-digits answer-deep",
+        "answers with anything but one JSON object: text around it, two of them, a key twice, no numbers",
+        "it is read strictly and nothing is repaired: an abstention",
+    ),
+    (
+        "answer-a-list answer-a-number answer-unknown-key answer-missing-key answer-score-as-text "
+        "answer-score-as-bool answer-score-above-one answer-score-below-zero answer-score-infinite "
+        "answer-passed-as-text answer-passed-as-number answer-lone-surrogate",
+        "answers with JSON of another form: keys missing or added, a number as text, a score out of range",
+        "an abstention, as above",
+    ),
+    (
+        "answer-passed-at-low-score answer-failed-at-high-score",
+        "answers with a verdict that contradicts itself",
+        "passed goes with the score, or it is an abstention",
+    ),
+    (
+        "answer-invented-quote answer-one-invented-of-two answer-quote-of-the-rubric answer-quote-of-the-goal "
+        "answer-quote-of-nothing answer-quote-of-punctuation answer-pass-without-quotes",
+        "passes an episode by evidence that is made up, is not the episode's, or is none",
+        "each quote must occur in what the judge was shown of the episode; a pass needs one",
+    ),
+):
+    servers.add_all(*attacks.split(), tries=tries, defence=defence)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -115,16 +148,19 @@ def test_a_verdict_in_one_code_block_is_read():
 
 
 BODIES = {
-    "no-json": lambda: PlainTextResponse("<html>it works</html>"),
-    "a-list": lambda: JSONResponse([1]),
-    "no-choices": lambda: JSONResponse({"usage": 3}),
-    "empty-choices": lambda: JSONResponse({"choices": []}),
-    "choice-of-text": lambda: JSONResponse({"choices": ["x"]}),
-    "no-content": lambda: completion(None),
-    "content-of-parts": lambda: completion([{"type": "text", "text": verdict()}]),
-    "no-utf8": lambda: Response(b'{"choices": "\xff"}'),
-    "compressed": lambda: Response(gzip.compress(b"x" * 1000), headers={"content-encoding": "gzip"}),
+    "body-no-json": lambda: PlainTextResponse("<html>it works</html>"),
+    "body-a-list": lambda: JSONResponse([1]),
+    "body-no-choices": lambda: JSONResponse({"usage": 3}),
+    "body-empty-choices": lambda: JSONResponse({"choices": []}),
+    "body-choice-of-text": lambda: JSONResponse({"choices": ["x"]}),
+    "body-no-content": lambda: completion(None),
+    "body-content-of-parts": lambda: completion([{"type": "text", "text": verdict()}]),
+    "body-no-utf8": lambda: Response(b'{"choices": "\xff"}'),
+    "body-compressed": lambda: Response(gzip.compress(b"x" * 1000), headers={"content-encoding": "gzip"}),
 }
+
+
+servers.add_all(*BODIES, tries="sends a body that is no chat completion", defence="an abstention, as above")
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -133,12 +169,22 @@ def test_a_body_that_is_no_completion_is_an_abstention(name):
         assert kind_of(judge_one(server.config())) == "malformed"
 
 
+@servers.attack(
+    "answer-cut-or-filtered",
+    tries="sends a verdict, and says that it was cut at the token limit or filtered",
+    defence="what was not finished is no verdict",
+)
 @pytest.mark.parametrize(("finish", "kind"), [("length", "truncated"), ("content_filter", "refused")])
 def test_an_answer_that_was_cut_or_refused_is_an_abstention(finish, kind):
     with serving(lambda *_: completion(verdict(), finish=finish)) as server:
         assert kind_of(judge_one(server.config())) == kind
 
 
+@servers.attack(
+    "endless-body",
+    tries="sends a body that never ends",
+    defence="so many bytes are read (`max_answer_bytes`), and no more",
+)
 def test_an_endless_body_is_not_read_to_its_end():
     async def endless():
         for _ in range(10_000):
@@ -157,6 +203,11 @@ async def late(seconds):
     return completion(verdict())
 
 
+@servers.attack(
+    "late-answer",
+    tries="answers late, having worked",
+    defence="an abstention at the timeout; it stays charged at its most, so the budget holds",
+)
 def test_a_late_answer_is_an_abstention_and_stays_charged_at_its_most():
     with serving(lambda *_: late(3)) as server:
         began = time.monotonic()
@@ -167,6 +218,11 @@ def test_a_late_answer_is_an_abstention_and_stays_charged_at_its_most():
     assert judgement.samples[0].completion_tokens == 128, "what the server did with it is unknown"
 
 
+@servers.attack(
+    "dripping-body",
+    tries="sends its body a byte at a time, so that no single wait is long",
+    defence="the timeout is for the whole answer",
+)
 def test_a_dripping_body_does_not_outlast_the_timeout():
     async def dripping():
         for _ in range(100):
@@ -179,6 +235,11 @@ def test_a_dripping_body_does_not_outlast_the_timeout():
         assert time.monotonic() - began < 4
 
 
+@servers.attack(
+    "retries-without-end",
+    tries="fails slowly, again and again",
+    defence="a question has a deadline that ends retries and waits",
+)
 def test_the_deadline_ends_retries_and_waits():
     with serving(lambda *_: late(3)) as server:
         began = time.monotonic()
@@ -196,6 +257,11 @@ def test_a_failure_that_may_pass_is_asked_again(status):
     assert judgement.tokens == 120, "a refused request costs no tokens"
 
 
+@servers.attack(
+    "failing-for-ever",
+    tries="fails each time",
+    defence="a bounded number of retries, then an abstention",
+)
 def test_a_server_that_keeps_failing_is_left_alone():
     with serving(lambda *_: PlainTextResponse("broken", 500)) as server:
         judgement = judge_one(server.config(max_retries=2))
@@ -210,6 +276,11 @@ def test_retry_after_is_waited_for():
     assert server.times[1] - server.times[0] >= 1.0
 
 
+@servers.attack(
+    "retry-after-for-ever",
+    tries="asks to come back in an hour, or in another century",
+    defence="what lies beyond the deadline is not waited for",
+)
 def test_a_retry_after_beyond_the_deadline_is_not_waited_for():
     for value in ("3600", "Fri, 31 Dec 2199 23:59:59 GMT"):
         busy = PlainTextResponse("", 429, headers={"retry-after": value})
@@ -220,6 +291,11 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for():
             assert len(server.asked) == 1
 
 
+@servers.attack(
+    "retry-after-nonsense",
+    tries="asks for a negative, infinite or unreadable wait",
+    defence="it counts as none",
+)
 @pytest.mark.parametrize("value", ["-5", "nan", "inf", "soon", "99999999999999999999999999"])
 def test_a_retry_after_of_nonsense_breaks_nothing(value):
     busy = PlainTextResponse("", 503, headers={"retry-after": value})
@@ -235,6 +311,11 @@ def test_a_refusal_is_not_asked_again_but_for_the_schema(status):
     assert len(server.asked) == (1 if status in {401, 403} else 2)
 
 
+@servers.attack(
+    "redirect",
+    tries="sends the question, and the key, elsewhere",
+    defence="redirects are not followed",
+)
 def test_a_redirect_is_not_followed():
     with (
         serving(lambda *_: completion(verdict())) as other,
@@ -268,6 +349,11 @@ def test_a_request_that_is_refused_either_way_does_not_turn_the_schema_off():
     assert ["response_format" in body for body in server.asked] == [True, False, True]
 
 
+@servers.attack(
+    "broken-connection",
+    tries="hangs up: at once, without a word, in the middle",
+    defence="an abstention",
+)
 def test_a_connection_that_breaks_is_an_abstention():
     cut = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{"
     for answer in (None, b"", b"no http\r\n\r\n", cut):
@@ -284,6 +370,11 @@ def test_no_server_at_all_is_an_abstention_that_costs_nothing():
     assert judgement.tokens == 0
 
 
+@servers.attack(
+    "contradictory-samples",
+    tries="says yes and no to the same question",
+    defence="a tie is an abstention; less agreement is less confidence",
+)
 def test_samples_that_contradict_each_other():
     def answers(*said):
         return serving(lambda _, n: completion(verdict(said[n % len(said)])))
@@ -351,6 +442,11 @@ def test_it_can_be_asked_from_within_an_event_loop_and_without_one():
 KEY = "sk-very-secret-4711"
 
 
+@servers.attack(
+    "echoed-key",
+    tries="repeats the key in answers and errors",
+    defence="it is blotted out before anything is kept, logged or shown",
+)
 def test_the_key_is_sent_and_appears_nowhere_else(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("TEST_JUDGE_KEY", KEY)
     caplog.set_level("DEBUG")
@@ -386,6 +482,11 @@ def test_a_missing_or_unusable_key_says_so_without_showing_it(monkeypatch):
     assert "tök" not in str(caught.value)
 
 
+@servers.attack(
+    "budget-overrun",
+    tries="takes part in many calls at once, so that together they pass a limit",
+    defence="the most that a call can take is reserved before it begins",
+)
 def test_concurrent_calls_cannot_overrun_the_requests_and_the_money():
     # Refusals, breakdowns and answers in turn, much side by side: what is sent stays within what is allowed.
     async def answer(server, number):
@@ -416,6 +517,11 @@ def test_a_limit_too_small_for_one_call_sends_nothing():
         assert not server.asked
 
 
+@servers.attack(
+    "usage-of-nonsense",
+    tries="reports tokens that are none, negative or beyond all measure",
+    defence="what cannot be believed is charged at the most",
+)
 @pytest.mark.parametrize("usage", [{}, 7, {"prompt_tokens": -5, "completion_tokens": True}, {"prompt_tokens": 1e300}])
 def test_usage_of_nonsense_is_charged_at_the_most(usage):
     with serving(lambda *_: completion(verdict(), usage=usage)) as server:
@@ -425,6 +531,11 @@ def test_usage_of_nonsense_is_charged_at_the_most(usage):
     assert judgement.samples[0].prompt_tokens > 1000
 
 
+@servers.attack(
+    "usage-beyond-the-reserved",
+    tries="reports more tokens than the call can have had",
+    defence="it is charged, and ends the budget the sooner",
+)
 def test_usage_beyond_what_was_reserved_ends_the_budget():
     wild = {"prompt_tokens": 10**6, "completion_tokens": 10**6}
     with serving(lambda *_: completion(verdict(), usage=wild)) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,19 @@ def episode(*actions: str, seed: int = 0, task: str = "milepost/a-v0", **overrid
     return Trajectory(**(settings | overrides))
 
 
-def record(run: Path, seeds: Sequence[int], tasks: Sequence[str] = ("milepost/a-v0",)) -> Path:
-    """Record four episodes of each task and seed: two good steps, one, none, and a long idle one."""
+def record(
+    run: Path, seeds: Sequence[int], tasks: Sequence[str] = ("milepost/a-v0",), *, pages_differ: bool = False
+) -> Path:
+    """Record four episodes of each task and seed: two good steps, one, none, and a long idle one.
+
+    Unless `pages_differ`, those of all seeds read alike, so that a judge with a cache is asked about one seed only.
+    """
     plans = [(GOOD, IDLE, GOOD), (GOOD, IDLE), (IDLE,), (IDLE,) * 4]
+    episodes = [episode(*plan, seed=seed, task=task) for task in tasks for seed in seeds for plan in plans]
+    if pages_differ:
+        episodes = [replace(e, final_observation=f"{e.final_observation}\ntext {e.seed}") for e in episodes]
     with RunFolder.create(run, {}, seed=0) as folder:
-        folder.write_trajectories(
-            0, [episode(*plan, seed=seed, task=task) for task in tasks for seed in seeds for plan in plans]
-        )
+        folder.write_trajectories(0, episodes)
     return run
 
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from milepost.rewards.router import Mode, Unscored
 from milepost.sandbox.errors import RunError
-from milepost.trainers.config import load_config
+from milepost.trainers.config import load_config, load_reward
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def test_overrides_reach_into_sections(path: Path):
         ("warm_start.epoch=1", "warm_start.epoch"),
         ("groups.x=1", "groups"),
         ("clip_low=2", "clip_low"),
+        ("tasks=[a", "no YAML"),
     ],
 )
 def test_a_wrong_override_is_told(path: Path, override: str, told: str):
@@ -56,3 +58,33 @@ def test_evaluations_before_grpo_may_take_fewer_seeds(path: Path):
     assert seeds() == [8, 8, 8]
     assert seeds("interim_evaluation_seeds=3") == [3, 3, 8]
     assert seeds("interim_evaluation_seeds=30") == [8, 8, 8]
+
+
+def test_an_evaluation_takes_the_reward_of_a_trainings_configuration(path: Path):
+    path.write_text(path.read_text() + "reward: {mode: cascade, unscored: carry, thresholds: {judge: 0.5}}\n")
+    overrides = ["reward.thresholds.judge=0.75", "reward.thresholds.milestones.write-note/faithful.judge=0.9"]
+    reward = load_reward(path, overrides)
+    assert (reward.mode, reward.unscored, reward.thresholds.judge) == (Mode.CASCADE, Unscored.CARRY, 0.75)
+    assert reward.thresholds.milestones == {"write-note/faithful": {"judge": 0.9}}
+    assert load_reward(None, ["reward.judge.model=m"]).judge is not None
+    assert load_reward(None).mode is Mode.RULES
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "told"),
+    [
+        ("mode: rules", "reward.mode=rules", "`reward:` section, got mode"),
+        ("reward: {mode: rules}", "mode=rules", "begins with `reward.`"),
+        ("reward: {moode: rules}", "reward.unscored=mask", r"moode.*Known settings: mode, model, judge"),
+        ("reward:", "reward.mode=rules", "is a value, not a section"),
+    ],
+)
+def test_a_wrong_reward_is_told(path: Path, text: str, override: str, told: str):
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=told):
+        load_reward(path, [override])
+
+
+def test_the_examples_of_reward_layers_are_valid():
+    examples = Path(__file__).parents[2] / "examples" / "reward_layers"
+    assert [load_reward(file).judge is not None for file in examples.glob("*.yaml")] == [True]

@@ -11,6 +11,7 @@ from milepost.agents.records import Trajectory
 from milepost.rewards.preferences import PreferenceSource, read_preferences, write_preferences
 from milepost.rewards.types import Source, TierScore
 from milepost.sandbox.errors import FailureKind, RunError
+from milepost.trainers.episode_groups import rule_total
 from milepost.trainers.preferences_from_rules import rankings_from_rules
 from milepost.trainers.recorded import RecordedEpisodes, read_trajectories
 from milepost.trainers.run_folder import RunFolder
@@ -30,7 +31,7 @@ def test_episodes_come_back_as_written(tmp_path: Path):
         TierScore(tier=Source.RULE, raw=0.5, confidence=1.0),
         TierScore(tier=Source.MODEL, raw=None, confidence=None),
     )
-    settled = replace(episode(GOOD), steps=(replace(step(GOOD, -3.0), tiers=said),))
+    settled = replace(episode(GOOD), steps=(replace(step(GOOD, -3.0), tiers=said),), unjudged=("faithful",))
     assert (settled.total_reward, settled.rule_reward) == (-3.0, 0.5)
     written = [episode(GOOD, IDLE), episode(IDLE, failure=FailureKind.PAGE_HUNG), settled]
     run = write(tmp_path / "run", written)
@@ -65,6 +66,18 @@ def test_broken_unscored_and_repeated_episodes_are_left_out(tmp_path: Path):
     made = rankings_from_rules([run])
     assert [item.trajectory.index for item in made.rankings[0].items] == [0, 2]
     assert (made.episodes, made.repeated, made.unscored) == (5, 1, 2)
+
+
+def test_the_rules_word_counts_whatever_became_of_the_reward(tmp_path: Path):
+    measured = TierScore(tier=Source.RULE, raw=0.5, confidence=1.0)
+    silent = TierScore(tier=Source.RULE, raw=None, confidence=None)
+    masked = replace(step(GOOD, None), tiers=(measured,))  # an open milestone of meaning leaves the return unknown
+    judged = replace(step(IDLE, 1.0), tiers=(silent, TierScore(tier=Source.JUDGE, raw=1.0, confidence=1.0)))
+    assert rule_total(replace(episode(GOOD), steps=(masked, masked))) == 1.0
+    assert rule_total(replace(episode(IDLE), steps=(judged,))) is None
+    assert rule_total(replace(episode(IDLE), steps=(step(IDLE, None), step(GOOD, 1.0)))) is None
+    run = write(tmp_path / "run", [replace(episode(GOOD), steps=(masked,)), episode(IDLE)])
+    assert len(rankings_from_rules([run]).rankings) == 1
 
 
 def test_a_limit_keeps_totals_that_differ_most(tmp_path: Path):
