@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from milepost.rewards.labels import Choice, Purpose, episode_key, standing
 from milepost.rewards.preferences import PreferenceSource, Ranking, read_preferences, write_preferences
 from milepost.trainers.labelling.consensus import Consensus, ConsensusSettings, consensus
@@ -93,7 +96,7 @@ def test_pairs_with_a_known_answer_are_taken_if_asked_for():
     assert len(merge(choices, with_calibration=True).rankings) == 5
 
 
-def test_who_contradicts_himself_when_sides_are_swapped_votes_for_a_tie():
+def test_answers_that_contradict_each_other_under_swapped_sides_are_a_vote_for_a_tie():
     steady = choice(LEFT, left=0), choice(RIGHT, left=1, purpose=Purpose.SWAPPED)
     made = merge(list(steady))
     assert (winners(made), made.pairs) == ({0: "0-0"}, 1)
@@ -101,6 +104,23 @@ def test_who_contradicts_himself_when_sides_are_swapped_votes_for_a_tie():
     assert (made.rankings, made.tied) == ((), 1)
     made = merge([choice(LEFT, left=0), choice(SKIP, left=1, purpose=Purpose.SWAPPED)])
     assert winners(made) == {0: "0-0"}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(PEOPLE), st.integers(0, 2), st.sampled_from([LEFT, RIGHT, TIE, SKIP]))),
+    st.data(),
+)
+def test_neither_sides_nor_the_order_of_choices_matter(answers: list[tuple[str, int, Choice]], data: st.DataObject):
+    said = {(name, pair): one for name, pair, one in answers}
+    choices = [choice(one, pair=pair, annotator=name) for (name, pair), one in said.items()]
+    made = merge(choices)
+    mirror = {LEFT: RIGHT, RIGHT: LEFT, TIE: TIE, SKIP: SKIP}
+    other = [choice(mirror[one], pair=pair, annotator=name, left=1) for (name, pair), one in said.items()]
+    again = merge(data.draw(st.permutations(other)))
+    assert winners(again) == winners(made)
+    assert (again.tied, again.disagreed, again.too_few) == (made.tied, made.disagreed, made.too_few)
+    left_out = made.tied + made.disagreed + made.too_few + made.calibration_pairs
+    assert len(made.rankings) + left_out == made.pairs == len({pair for _, pair in said})
 
 
 def test_least_votes():

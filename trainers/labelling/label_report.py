@@ -157,7 +157,7 @@ def _annotator(name: str, given: Sequence[Ranking], pairs: Sequence[Pairwise]) -
         swapped=_swapped(name, pairs),
         calibration_right=calibration.right,
         calibration_answered=calibration.answered,
-        seconds=median(seconds) if seconds else None,
+        seconds=round(median(seconds), 3) if seconds else None,
     )
 
 

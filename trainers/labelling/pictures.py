@@ -23,7 +23,7 @@ from ...envs.env import MilepostEnv
 from ...envs.registration import task_for
 from ...rewards.preferences import TrajectoryRef
 from ...sandbox.chromium import find_chromium
-from ...sandbox.errors import BrowserNotFoundError, MilepostError, RunError
+from ...sandbox.errors import BrowserNotFoundError, MilepostError, RunError, TaskError
 from ..run_folder import write_atomically, writing
 
 Stopped = Callable[[], bool]
@@ -76,8 +76,8 @@ def _play(trajectory: Trajectory, take: Callable[[bytes], None], stopped: Stoppe
     actions = [step.action for step in trajectory.steps]
     try:
         env = MilepostEnv(task_for(trajectory.task), screenshots=True)
-    except MilepostError as error:
-        return f"There are no pictures: {error}"
+    except TaskError:
+        return f"There are no pictures: {trajectory.task} is not registered here. Give its file with --tasks."
     try:
         observation, info = env.reset(seed=trajectory.seed)
         for number, expected in enumerate(recorded):
@@ -171,7 +171,8 @@ class PictureMaker:
 
     def _future(self, ref: TrajectoryRef) -> Future[Pictures]:
         if ref not in self._made:
-            self._made[ref] = future = Future()
+            future: Future[Pictures] = Future()
+            self._made[ref] = future
             future.set_running_or_notify_cancel()  # whoever gives up waiting for it must not cancel it for all
             if self.note:
                 future.set_result(Pictures(note=self.note))
