@@ -57,17 +57,24 @@ def serve(
     repeats: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Pairs shown again with sides swapped, as a share likewise.")
     ] = 0.1,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option(help="Task files of your own, to take pictures of their episodes; may be repeated."),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
 ) -> None:
     """Show pairs of episodes in the browser and write down which is better; goes on where it stopped."""
     from tempfile import TemporaryDirectory
 
+    from .envs.registration import register_tasks
     from .trainers.labelling.pictures import PictureMaker, picture_folder
     from .trainers.labelling.plan import PlanSettings, make_plan
     from .trainers.labelling.server import LabelPage, LabelServer
     from .trainers.labelling.session import LabelSession
     from .trainers.recorded import RecordedEpisodes
 
+    for file in tasks or ():
+        register_tasks(file)
     console = stderr()
     settings = PlanSettings(pairs=pairs, seeds=seeds, calibration=calibration, repeats=repeats)
     with console.status("reading"):

@@ -173,6 +173,12 @@ def test_wrong_input_is_named(milepost: Run, tmp_path: Path):
     assert "--annotator" in milepost("label", "run", "--annotator", " ").one_paragraph(after_progress=True)
 
 
+def test_a_task_of_ones_own_is_registered_for_pictures(milepost: Run, tmp_path: Path):
+    record_seeds(tmp_path / "run", range(1))
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    assert "mine.yaml" in milepost("label", "run", "--tasks", "mine.yaml").one_paragraph()
+
+
 def test_help_names_the_commands(milepost: Run):
     for arguments in (("label",), ("label", "--help")):
         shown = milepost(*arguments)
