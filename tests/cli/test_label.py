@@ -86,6 +86,7 @@ def test_two_annotators_in_one_file(tmp_path: Path):
     assert [r.annotator for r in labels] == ["kim", "lee", "kim"]
 
 
+@pytest.mark.slow
 def test_from_choices_to_a_reward_model(milepost: Run, tmp_path: Path):
     """Two annotators answer by what they see, one by nothing; a reward model learns from what two of them say."""
     record(tmp_path / "run", range(12))
