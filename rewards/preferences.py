@@ -11,6 +11,9 @@ compared with the others, never with each other. At least two ranks must differ,
 
     rankings = read_preferences(Path("preferences.jsonl"))
     write_preferences(Path("more.jsonl"), rankings)
+
+A person's choice in the labelling page has a `label` besides (see `labels`), and may then be a tie. `read_preferences`
+returns what can be learned from; `label_files` reads and writes all that was chosen.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..sandbox.errors import RewardError
+from .labels import Label, LabelRecord, to_learn_from
 
 
 class PreferenceSource(StrEnum):
@@ -76,6 +80,7 @@ class Ranking:
         reason: why, in words; "" if nothing was said.
         time: when, with its time zone.
         margin: by how much a better one should outscore a worse one, in the model's units (log-odds); None: none.
+        label: how a person's choice between two came about; None for all other rankings.
     """
 
     task: str
@@ -86,6 +91,7 @@ class Ranking:
     reason: str
     time: datetime
     margin: float | None = None
+    label: Label | None = None
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
@@ -129,10 +135,18 @@ class _Record(BaseModel):
     reason: str = ""
     time: AwareDatetime
     margin: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    label: LabelRecord | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if len({item.rank for item in self.items}) < 2:
+        ranks = tuple(item.rank for item in self.items)
+        if self.label is not None:
+            if len(ranks) != 2 or ranks != self.label.ranks():
+                raise ValueError(
+                    f"the label's choice {self.label.choice.value!r} with item {self.label.left} on the left means "
+                    f"ranks {list(self.label.ranks())} of two items; came {list(ranks)}"
+                )
+        elif len(set(ranks)) < 2:
             raise ValueError("all ranks are equal, so nothing is preferred; leave the line out")
         places = [(item.run, item.file, item.index) for item in self.items]
         if len(set(places)) < len(places):
@@ -160,24 +174,47 @@ class _Record(BaseModel):
             reason=self.reason,
             time=self.time,
             margin=self.margin,
+            label=None if self.label is None else self.label.to_label(),
         )
 
 
 def read_preferences(path: Path) -> list[Ranking]:
-    """Read a file of preferences; blank lines are skipped.
+    """Read the preferences in a file that can be learned from; blank lines are skipped.
+
+    Of labelled lines these are the choices that stand and prefer one episode of a new pair (see `labels`).
 
     Raises:
         RewardError: the file cannot be read, or a line is no preference; names the line, what is wrong, and the cure.
     """
+    return to_learn_from(read_all(path))
+
+
+def read_all(path: Path, *, torn: bool = False) -> list[Ranking]:
+    """Read every line of a file of preferences, ties and what was taken back among them; raises the same.
+
+    Args:
+        path: the file.
+        torn: leave out a last line that is no whole JSON, as a crash in the middle of writing leaves it.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_bytes().decode("utf-8", "replace" if torn else "strict").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise RewardError(
             f"cannot read the preferences {path}: {getattr(error, 'strerror', None) or error}. Give a JSONL file, such "
-            "as `milepost preferences from-rules RUN --out FILE` writes."
+            "as `milepost preferences from-rules RUN --out FILE` or `milepost label RUN` writes."
         ) from error
+    if torn and not is_whole(lines[-1]):
+        lines.pop()
     folder = path.resolve().parent
     return [_read_line(path, n, line).to_ranking(folder) for n, line in enumerate(lines, start=1) if line.strip()]
+
+
+def is_whole(line: str) -> bool:
+    """Whether a line is blank or JSON, so that it was not cut short."""
+    try:
+        return not line.strip() or json.loads(line) is not None
+    except ValueError:
+        return False
 
 
 def _read_line(path: Path, number: int, line: str) -> _Record:
@@ -209,7 +246,7 @@ def write_preferences(path: Path, rankings: Iterable[Ranking], *, append: bool =
         RewardError: a ranking is not valid, or the file cannot be written.
     """
     folder = path.resolve().parent
-    lines = [_line(ranking, folder) for ranking in rankings]
+    lines = [preference_line(ranking, folder) for ranking in rankings]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("a" if append else "w", encoding="utf-8") as file:
@@ -221,7 +258,12 @@ def write_preferences(path: Path, rankings: Iterable[Ranking], *, append: bool =
     return len(lines)
 
 
-def _line(ranking: Ranking, folder: Path) -> str:
+def preference_line(ranking: Ranking, folder: Path) -> str:
+    """Return a ranking as it stands in a file of that folder, newline included.
+
+    Raises:
+        RewardError: the ranking is not valid.
+    """
     try:
         record = _Record(
             task=ranking.task,
@@ -241,11 +283,13 @@ def _line(ranking: Ranking, folder: Path) -> str:
             reason=ranking.reason,
             time=ranking.time,
             margin=ranking.margin,
+            label=None if ranking.label is None else LabelRecord.of(ranking.label),
         )
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'ranking'}: {e['msg']}" for e in error.errors())
         raise RewardError(f"the ranking of {ranking.task} seed {ranking.seed} is not valid: {problems}.") from error
-    return json.dumps(record.model_dump(mode="json"), ensure_ascii=False) + "\n"
+    without = {"label"} if record.label is None else set()
+    return json.dumps(record.model_dump(mode="json", exclude=without), ensure_ascii=False) + "\n"
 
 
 def _relative(run: Path, folder: Path) -> str:
@@ -262,7 +306,10 @@ __all__ = [
     "RankedTrajectory",
     "Ranking",
     "TrajectoryRef",
+    "is_whole",
     "ordered_pairs",
+    "preference_line",
+    "read_all",
     "read_preferences",
     "write_preferences",
 ]

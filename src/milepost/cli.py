@@ -6,7 +6,6 @@ Everything meant for programs goes to standard output; everything else (progress
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -22,6 +21,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
+from .console import Json
+from .console import print_json as _print_json
+from .console import stderr as _stderr
+from .console import stdout as _stdout
+from .label_commands import label_app
 from .sandbox.errors import EngineError, MilepostError, TaskError
 
 if TYPE_CHECKING:
@@ -51,8 +55,7 @@ train_app = typer.Typer(help="Train a policy or a reward model.", no_args_is_hel
 app.add_typer(tasks_app, name="tasks")
 app.add_typer(train_app, name="train")
 app.add_typer(preferences_app, name="preferences")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+app.add_typer(label_app, name="label")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -64,18 +67,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         _stderr().print(f"[red]{escape(' '.join(str(error).split()))}[/red]", highlight=False, soft_wrap=True)
         raise SystemExit(2) from None
-
-
-def _stdout() -> Console:
-    return Console()
-
-
-def _stderr() -> Console:
-    return Console(stderr=True)
-
-
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 @app.callback(invoke_without_command=True)
