@@ -328,23 +328,11 @@ class AppServer:
             await instance.handle(scope, receive, send)
 
     def _main(self) -> None:
-        import uvicorn
-
-        from .http_deadline import DeadlineProtocol
+        from .http_deadline import http_server
 
         asyncio.set_event_loop(self.loop)
-        config = uvicorn.Config(
-            self._asgi,
-            interface="asgi3",
-            lifespan="off",
-            http=DeadlineProtocol,
-            ws="none",
-            access_log=False,
-            log_config=None,
-            log_level="critical",
-            timeout_keep_alive=120,  # a page stands still while its agent thinks; its connection should outlive that
-        )
-        server = self._server = uvicorn.Server(config)
+        # a page stands still while its agent thinks; its connection should outlive that
+        server = self._server = http_server(self._asgi, timeout_keep_alive=120)
 
         async def serve() -> None:
             self.loop.call_soon(self._ready.set)

@@ -1,10 +1,18 @@
-"""uvicorn's HTTP protocol with a deadline for the head of a request, so that no half-sent one holds a connection."""
+"""uvicorn as our servers run it: HTTP/1.1 only, silent, and with a deadline for the head of a request.
+
+Without the deadline a half-sent request would hold its connection.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Any
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 HEAD_DEADLINE_S = 10.0
 
@@ -52,4 +60,26 @@ class DeadlineProtocol(H11Protocol):
             self._head_timer = None
 
 
-__all__ = ["HEAD_DEADLINE_S", "DeadlineProtocol"]
+def http_server(app: ASGIApp, **settings: Any) -> uvicorn.Server:
+    """Return a server for an application: no WebSockets, no log, no lifespan.
+
+    Args:
+        app: the application.
+        settings: further ones of `uvicorn.Config`.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            interface="asgi3",
+            lifespan="off",
+            http=DeadlineProtocol,
+            ws="none",
+            access_log=False,
+            log_config=None,
+            log_level="critical",
+            **settings,
+        )
+    )
+
+
+__all__ = ["HEAD_DEADLINE_S", "DeadlineProtocol", "http_server"]

@@ -146,6 +146,8 @@ class PageClock:
                 if await self._channel.within(asked, EARLY_PATIENCE_S):
                     break
                 left_ms = float(await self.evaluate("milepostPage.left()"))
+                if asked.done():
+                    break  # the page was only busy: more time would show on its clock
                 await self._grant(max(left_ms + 1, LOAD_SLICE_MS))  # its time may have come without its task
             return bool(await self._finish(asked))
         except ContextGoneError:

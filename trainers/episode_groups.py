@@ -27,11 +27,13 @@ class GroupedEpisode:
         ref: where it lies.
         actions: what the agent did.
         total: what rules measured of it; None where they measured nothing, or not every step.
+        success: whether it reached what its task wants; None where a milestone of meaning was left unjudged.
     """
 
     ref: TrajectoryRef
     actions: tuple[str, ...]
     total: float | None
+    success: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,10 @@ def _grouped(run: Path, path: Path, index: int, trajectory: Trajectory) -> Group
         ledger_hash=trajectory.ledger_hash,
     )
     return GroupedEpisode(
-        ref=ref, actions=tuple(step.action for step in trajectory.steps), total=rule_total(trajectory)
+        ref=ref,
+        actions=tuple(step.action for step in trajectory.steps),
+        total=rule_total(trajectory),
+        success=None if trajectory.unjudged else trajectory.success,
     )
 
 

@@ -151,8 +151,11 @@ def consensus_command(
     """
     from .rewards.label_files import read_labels
     from .rewards.preferences import write_preferences
+    from .sandbox.errors import RewardError
     from .trainers.labelling.consensus import ConsensusSettings, consensus
 
+    if out.resolve() in [file.resolve() for file in labels]:
+        raise RewardError(f"{out} holds choices that people made, and would be replaced. Give another file as --out.")
     made = consensus(
         read_labels(labels),
         ConsensusSettings(
@@ -162,7 +165,8 @@ def consensus_command(
             with_calibration=with_calibration,
         ),
     )
-    write_preferences(out, made.rankings)
+    if made.rankings:
+        write_preferences(out, made.rankings)
     if as_json:
         print_json({"out": str(out), **made.to_json()})
     else:
@@ -173,8 +177,13 @@ def consensus_command(
 
 def _show_consensus(made: Consensus, out: Path) -> None:
     console = stdout()
+    written = (
+        f"{len(made.rankings)} preferences of {made.pairs} pairs in {out} ({made.unanimous} unanimous)"
+        if made.rankings
+        else f"nothing to write of {made.pairs} pairs, {out} is left as it was"
+    )
     print(
-        f"{len(made.rankings)} preferences of {made.pairs} pairs in {out} ({made.unanimous} unanimous); left out: "
+        f"{written}; left out: "
         f"{made.tied} ties, {made.disagreed} without a majority, {made.too_few} with too few votes, "
         f"{made.calibration_pairs} with a known answer"
     )

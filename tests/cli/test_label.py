@@ -162,8 +162,17 @@ def test_the_consensus_for_people(milepost: Run, labels: Path):
     assert "kept unchecked: kim, who answered 1 pairs" in said.out
 
 
-def test_no_consensus_exits_with_1(milepost: Run, labels: Path):
-    assert milepost("label", "consensus", labels, "--out", "c.jsonl", "--min-votes", "3").code == 1
+def test_no_consensus_exits_with_1_and_leaves_the_file_as_it_was(milepost: Run, labels: Path, tmp_path: Path):
+    (tmp_path / "c.jsonl").write_text("earlier\n")
+    done = milepost("label", "consensus", labels, "--out", "c.jsonl", "--min-votes", "3")
+    assert (done.code, (tmp_path / "c.jsonl").read_text()) == (1, "earlier\n")
+    assert "nothing to write" in done.out
+
+
+def test_a_consensus_does_not_replace_what_it_is_made_of(milepost: Run, labels: Path):
+    before = labels.read_bytes()
+    assert "another file" in milepost("label", "consensus", labels, "--out", f"./{labels.name}").one_paragraph()
+    assert labels.read_bytes() == before
 
 
 def test_wrong_input_is_named(milepost: Run, tmp_path: Path):

@@ -54,10 +54,12 @@ def test_a_known_answer_is_a_success_against_a_far_smaller_total(run: Path):
     assert all(slot.pair.expected is None for slot in made.slots if slot.purpose is not Purpose.CALIBRATION)
 
 
-def test_no_answer_is_known_where_the_gap_is_small_or_nothing_was_scored(tmp_path: Path):
+def test_no_answer_is_known_where_the_gap_is_small_or_something_was_not_scored_or_not_judged(tmp_path: Path):
     close = record(tmp_path / "close", [episode("a()", total=1.0), episode("b()", total=0.9)])
     unscored = record(tmp_path / "unscored", [episode("a()", total=1.0, seed=1), episode("b()", total=None, seed=1)])
-    for run in (close, unscored):
+    undecided = episode("b()", total=0.1, seed=2, unjudged=("faithful",))
+    unjudged = record(tmp_path / "unjudged", [episode("a()", total=1.0, seed=2), undecided])
+    for run in (close, unscored, unjudged):
         made = plan(run, calibration=1.0)
         assert (made.count(Purpose.NEW), made.count(Purpose.CALIBRATION)) == (1, 0)
 

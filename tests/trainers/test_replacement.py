@@ -6,19 +6,11 @@ from milepost.agents.records import Trajectory
 from milepost.agents.rollout import EpisodeSpec
 from milepost.trainers.replacement import GroupReplacer
 
+from ..labelling.choices import episode
+
 
 def ended(seed: int) -> Trajectory:
-    return Trajectory(
-        task="t",
-        seed=seed,
-        steps=(),
-        success=False,
-        terminated=True,
-        truncated=False,
-        stop_reason="done",
-        failure=None,
-        policy_version=0,
-    )
+    return episode("noop()", seed=seed, task="t")
 
 
 def replacer(dead: set[int], fresh: list[int], *, most: int = 9) -> GroupReplacer:

@@ -19,11 +19,10 @@ from dataclasses import dataclass, replace
 from itertools import combinations, zip_longest
 from pathlib import Path
 
-from ...agents.records import Trajectory
 from ...rewards.labels import Purpose, episode_key
 from ...rewards.preferences import TrajectoryRef
 from ...sandbox.errors import RunError
-from ..recorded import read_trajectories, trajectory_files
+from ..episode_groups import GroupedEpisode, group_episodes
 
 Group = tuple[str, int]
 
@@ -45,16 +44,6 @@ class PlanSettings:
     calibration: float = 0.15
     repeats: float = 0.1
     clear_gap: float = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A recorded episode that can be shown; `total` is what rules gave it, None if it was not scored."""
-
-    ref: TrajectoryRef
-    key: str
-    total: float | None
-    success: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +100,8 @@ def make_plan(runs: Iterable[Path], annotator: str, settings: PlanSettings) -> L
         RunError: a run holds no episodes, a file is damaged, or there are no two episodes to compare.
     """
     runs = list(runs)
-    groups = gather(runs)
+    read = group_episodes(runs, scored_only=False)
+    groups = {name: group for name, group in read.groups.items() if len(group) > 1}
     if settings.seeds is not None:
         groups = _fewer_seeds(groups, settings.seeds)
     if not groups:
@@ -128,37 +118,8 @@ def make_plan(runs: Iterable[Path], annotator: str, settings: PlanSettings) -> L
     )
 
 
-def gather(runs: Iterable[Path]) -> dict[Group, list[Candidate]]:
-    """Return the episodes that can be shown, by task and seed; groups with fewer than two are left out.
-
-    Left out are episodes that the machine broke, and those that repeat another's actions.
-    """
-    groups: dict[Group, dict[tuple[str, ...], Candidate]] = {}
-    for run in runs:
-        for path in trajectory_files(run):
-            for index, trajectory in enumerate(read_trajectories(path)):
-                if trajectory.failure is not None or not trajectory.steps:
-                    continue
-                ref = TrajectoryRef(
-                    run=run.resolve(),
-                    file=path.relative_to(run).as_posix(),
-                    index=index,
-                    ledger_hash=trajectory.ledger_hash,
-                )
-                actions = tuple(step.action for step in trajectory.steps)
-                group = groups.setdefault((trajectory.task, trajectory.seed), {})
-                group.setdefault(actions, _candidate(ref, trajectory))
-    return {name: list(group.values()) for name, group in groups.items() if len(group) > 1}
-
-
-def _candidate(ref: TrajectoryRef, trajectory: Trajectory) -> Candidate:
-    scored = all(step.reward is not None or step.tiers for step in trajectory.steps)
-    total = trajectory.rule_reward if scored else None
-    return Candidate(ref=ref, key=episode_key(ref), total=total, success=trajectory.success)
-
-
 def draw_pairs(
-    groups: dict[Group, list[Candidate]], settings: PlanSettings
+    groups: dict[Group, list[GroupedEpisode]], settings: PlanSettings
 ) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
     """Return the pairs to label and those for calibration."""
     drawn = list(_in_turn([_shuffled(_pairs(*name, group, settings.clear_gap)) for name, group in groups.items()]))
@@ -180,19 +141,20 @@ def arrange(pairs: Sequence[Pair], calibration: Sequence[Pair], annotator: str, 
     return (*slots[:half], *later)
 
 
-def _pairs(task: str, seed: int, group: Sequence[Candidate], clear_gap: float) -> Iterator[Pair]:
-    for first, second in combinations(sorted(group, key=lambda c: c.key), 2):
+def _pairs(task: str, seed: int, group: Sequence[GroupedEpisode], clear_gap: float) -> Iterator[Pair]:
+    keyed = sorted(((episode_key(episode.ref), episode) for episode in group), key=lambda named: named[0])
+    for (first_key, first), (second_key, second) in combinations(keyed, 2):
         yield Pair(
             task=task,
             seed=seed,
             episodes=(first.ref, second.ref),
-            name=_digest(task, str(seed), first.key, second.key),
+            name=_digest(task, str(seed), first_key, second_key),
             expected=_known_better(first, second, clear_gap),
         )
 
 
-def _known_better(first: Candidate, second: Candidate, clear_gap: float) -> int | None:
-    if first.success == second.success or first.total is None or second.total is None:
+def _known_better(first: GroupedEpisode, second: GroupedEpisode, clear_gap: float) -> int | None:
+    if {first.success, second.success} != {True, False} or first.total is None or second.total is None:
         return None
     better, worse = (first, second) if first.success else (second, first)
     assert better.total is not None
@@ -212,7 +174,7 @@ def _slot(pair: Pair, purpose: Purpose, annotator: str) -> Slot:
     )
 
 
-def _fewer_seeds(groups: dict[Group, list[Candidate]], most: int) -> dict[Group, list[Candidate]]:
+def _fewer_seeds(groups: dict[Group, list[GroupedEpisode]], most: int) -> dict[Group, list[GroupedEpisode]]:
     seeds: dict[str, list[int]] = {}
     for task, seed in groups:
         seeds.setdefault(task, []).append(seed)
@@ -239,13 +201,11 @@ def _digest(*parts: str) -> str:
 
 
 __all__ = [
-    "Candidate",
     "LabelPlan",
     "Pair",
     "PlanSettings",
     "Slot",
     "arrange",
     "draw_pairs",
-    "gather",
     "make_plan",
 ]

@@ -36,6 +36,7 @@ from ...agents.records import Trajectory
 from ...rewards.labels import MAX_SECONDS, Choice
 from ...rewards.preferences import TrajectoryRef
 from ...sandbox.errors import MilepostError, RunError
+from ...sandbox.http_deadline import http_server
 from .gate import Gate
 from .pictures import PictureMaker, Pictures
 from .plan import Slot
@@ -43,7 +44,6 @@ from .session import MAX_REASON_CHARS, LabelSession, NotTheCurrentPairError
 from .shown import episode_shown, goal_shown, harmless
 
 if TYPE_CHECKING:
-    import uvicorn
     from starlette.types import ASGIApp
 
 SIDES = ("left", "right")
@@ -211,7 +211,11 @@ class LabelServer:
             ) from error
         self.port: int = self._socket.getsockname()[1]
         self.token = secrets.token_urlsafe(24)
-        self._server = _uvicorn(Gate(app, token=self.token, port=self.port))
+        self._server = http_server(
+            Gate(app, token=self.token, port=self.port),
+            server_header=False,
+            timeout_graceful_shutdown=1,  # a page that waits for pictures would hold it up for longer
+        )
         self._thread: threading.Thread | None = None
 
     @property
@@ -241,7 +245,8 @@ class LabelServer:
             started.result(START_DEADLINE_S)
         except TimeoutError as error:
             raise RunError(
-                f"the labelling server did not start within {START_DEADLINE_S:g} s on {self.port}"
+                f"the labelling server did not start within {START_DEADLINE_S:g} s on port {self.port}. Is the machine "
+                "very busy? Try again, or choose another --port."
             ) from error
 
     def close(self) -> None:
@@ -258,26 +263,6 @@ class LabelServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _uvicorn(app: ASGIApp) -> uvicorn.Server:
-    import uvicorn
-
-    from ...sandbox.http_deadline import DeadlineProtocol
-
-    config = uvicorn.Config(
-        app,
-        interface="asgi3",
-        lifespan="off",
-        http=DeadlineProtocol,
-        ws="none",
-        access_log=False,
-        log_config=None,
-        log_level="critical",
-        server_header=False,
-        timeout_graceful_shutdown=1,  # a page that waits for pictures would hold it up for longer
-    )
-    return uvicorn.Server(config)
 
 
 __all__ = ["LabelPage", "LabelServer"]
