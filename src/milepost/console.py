@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+"""What every group of commands is made with."""
 
 
 def stdout() -> Console:
@@ -27,4 +29,4 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-__all__ = ["Json", "print_json", "stderr", "stdout"]
+__all__ = ["HELP_OPTIONS", "Json", "print_json", "stderr", "stdout"]

@@ -10,14 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from .console import Json, print_json, stderr, stdout
+from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
 
 if TYPE_CHECKING:
     from .trainers.labelling.consensus import Consensus
     from .trainers.labelling.label_report import LabelReport
     from .trainers.labelling.plan import LabelPlan
 
-_HELP_NAMES = ["-h", "--help"]
 _FALLBACK = "serve"
 
 
@@ -26,7 +25,7 @@ class _ServeByDefault(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # click's Context, or the one that typer brings
         """Put the command in front if none is named."""
-        if args and args[0] not in self.commands and args[0] not in _HELP_NAMES:
+        if args and args[0] not in self.commands and args[0] not in HELP_OPTIONS["help_option_names"]:
             args = [_FALLBACK, *args]
         return super().parse_args(ctx, args)
 
@@ -35,7 +34,7 @@ label_app = typer.Typer(
     cls=_ServeByDefault,
     help="Compare recorded episodes in the browser; `milepost label RUN` is short for `milepost label serve RUN`.",
     no_args_is_help=True,
-    context_settings={"help_option_names": _HELP_NAMES},
+    context_settings=HELP_OPTIONS,
 )
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files that `milepost label RUN` wrote.")]

@@ -1,0 +1,65 @@
+"""What commands make of their arguments, and what they say where an extra is missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .sandbox.errors import EngineError
+
+if TYPE_CHECKING:
+    from .envs.task import Task
+
+_TRAIN_MODULES = {"accelerate", "gguf", "matplotlib", "peft", "safetensors", "tensorboard", "torch", "transformers"}
+_SETTING = re.compile(r"[a-z_]+(\.[^.=]+)*=")
+
+
+@contextmanager
+def train_extra() -> Iterator[None]:
+    """Tell how to get the [train] extra where a module of it is missing.
+
+    Raises:
+        EngineError: one is.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _TRAIN_MODULES:
+            raise
+        raise EngineError(
+            f"This needs the [train] extra, and {error.name!r} is not installed. Run `pip install 'milepost[train]'`, "
+            "or `make setup` in a checkout; `milepost doctor` shows what is missing."
+        ) from error
+
+
+def tasks_named(name_or_file: str) -> list[Task]:
+    """Return the tasks of a file, which stay unregistered, or the registered one of that name.
+
+    Raises:
+        TaskError: there is none, or the file is wrong.
+    """
+    from .envs.registration import task_for
+
+    if not name_or_file.endswith((".yaml", ".yml")):
+        return [task_for(name_or_file)]
+    from .envs.task import load_tasks
+
+    return load_tasks(name_or_file)
+
+
+def registered(name_or_file: str) -> list[str]:
+    """Return the ids of a registered task, or of a file's tasks, which are registered; raises like `tasks_named`."""
+    from .envs.registration import register_tasks, resolve_id
+
+    return register_tasks(name_or_file) if name_or_file.endswith((".yaml", ".yml")) else [resolve_id(name_or_file)]
+
+
+def split_settings(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell names and paths from settings: a setting is words joined by dots before its first `=`."""
+    settings = [argument for argument in arguments if _SETTING.match(argument)]
+    return [argument for argument in arguments if argument not in settings], settings
+
+
+__all__ = ["registered", "split_settings", "tasks_named", "train_extra"]

@@ -1,0 +1,233 @@
+"""The `milepost tasks` commands: see and check tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .arguments import tasks_named
+from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from .agents.task_check import Row, TaskCheck
+    from .envs.checks.static import StaticReport
+    from .envs.explain import Explanation
+    from .envs.task import Task
+
+tasks_app = typer.Typer(help="See and check tasks.", no_args_is_help=True, context_settings=HELP_OPTIONS)
+
+
+@tasks_app.command("list")
+def tasks_list(*, as_json: Json = False) -> None:
+    """List the registered tasks."""
+    from .envs.registration import registered_ids, task_for
+
+    tasks = {task_id: task_for(task_id) for task_id in registered_ids()}
+    if as_json:
+        print_json({"tasks": [_task_row(task_id, task) for task_id, task in tasks.items()]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, justify in (("task", "left"), ("family", "left"), ("app", "left"), ("instances", "right")):
+        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("milestones", justify="right")
+    table.add_column("description")
+    for task_id, task in tasks.items():
+        row = _task_row(task_id, task)
+        table.add_row(
+            task_id, row["family"], row["app"], f"{row['instances']:,}", str(row["milestones"]), row["description"]
+        )
+    stdout().print(table)
+
+
+def _task_row(task_id: str, task: Task) -> dict[str, Any]:
+    return {
+        "id": task_id,
+        "family": task.family,
+        "app": task.app,
+        "description": task.description,
+        "instances": task.instance_count,
+        "milestones": len(task.milestones),
+        "max_steps": task.max_steps,
+    }
+
+
+@tasks_app.command("show")
+def tasks_show(
+    task: Annotated[str, typer.Argument(help="A task's id or name, or a task file.")],
+    *,
+    seed: Annotated[int, typer.Option(min=0, help="Which instance to show.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show a task: its goal, milestones with rewards, and a solution, for one seed."""
+    shown = [_shown(loaded, seed) for loaded in tasks_named(task)]
+    if as_json:
+        print_json(shown[0] if len(shown) == 1 else {"tasks": shown})
+        return
+    console = stdout()
+    for document in shown:
+        _show(document, console)
+
+
+def _shown(task: Task, seed: int) -> dict[str, Any]:
+    from .envs.registration import env_id_of
+
+    instance = task.instantiate(seed)
+    milestones = [
+        {
+            "id": milestone.id,
+            "reward": milestone.reward,
+            "after": sorted(milestone.after),
+            "forbidden": milestone.forbidden,
+            "success": milestone.id in instance.success,
+        }
+        for milestone in instance.milestones
+    ]
+    return {
+        **_task_row(env_id_of(task.name, task.version), task),
+        "milestones": milestones,
+        "max_reward": instance.max_reward,
+        "seed": seed,
+        "parameters": dict(instance.parameters),
+        "goal": instance.goal,
+        "start": instance.start,
+        "oracle": list(instance.oracle),
+    }
+
+
+def _show(document: dict[str, Any], console: Console) -> None:
+    console.print(f"[bold]{document['id']}[/]  {escape(document['description'])}", highlight=False)
+    facts = f"{document['family']}, app {document['app']}, {document['instances']:,} instances, "
+    console.print(f"{facts}{document['max_steps']} steps at most, seed {document['seed']}\n", highlight=False)
+    console.print(f"[bold]goal[/]  {escape(document['goal'])}\n", highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("milestone", "reward", "after", ""):
+        table.add_column(column, justify="right" if column == "reward" else "left")
+    for milestone in document["milestones"]:
+        role = "forbidden" if milestone["forbidden"] else "success" if milestone["success"] else ""
+        table.add_row(milestone["id"], f"{milestone['reward']:+.2f}", ", ".join(milestone["after"]), role)
+    console.print(table)
+    console.print("\n[bold]solution[/]")
+    for action in document["oracle"]:
+        console.print(f"  {escape(action)}", highlight=False)
+
+
+@tasks_app.command("explain")
+def tasks_explain(
+    task: Annotated[str, typer.Argument(help="A task's id or name, or a task file.")],
+    *,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Which instance to explain; without it, all of them at once.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say in words what a task pays for."""
+    from .envs.explain import explain
+
+    explained = [explain(loaded, seed) for loaded in tasks_named(task)]
+    if as_json:
+        documents = [explanation.to_json() for explanation in explained]
+        print_json(documents[0] if len(documents) == 1 else {"tasks": documents})
+        return
+    console = stdout()
+    for explanation in explained:
+        _show_explanation(explanation, console)
+
+
+def _show_explanation(explanation: Explanation, console: Console) -> None:
+    console.print(f"[bold]{explanation.id}[/]  {escape(explanation.description)}", highlight=False)
+    console.print(f"[bold]goal[/]  {escape(explanation.goal)}\n", highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("milestone", "reward", "when"):
+        table.add_column(column, justify="right" if column == "reward" else "left")
+    for row in explanation.milestones:
+        when = " ".join((f"{row.when[:1].upper()}{row.when[1:]}.", *row.conditions))
+        table.add_row(row.id, f"{row.reward:+.2f}", escape(when))
+    console.print(table)
+    console.print("\n" + "\n".join(map(escape, explanation.rules)), highlight=False)
+    if explanation.drawn:
+        console.print("\n[bold]drawn for each episode[/]" if explanation.seed is None else "\n[bold]drawn[/]")
+        for name, value in explanation.drawn.items():
+            console.print(f"  {name}: {escape(value)}", highlight=False)
+
+
+@tasks_app.command("check")
+def tasks_check(
+    file: Annotated[str, typer.Argument(help="A task file, a folder, a pattern in quotes, or a task's name.")],
+    *,
+    static: Annotated[bool, typer.Option("--static", help="Only read it; needs no browser.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Instances to play.")] = 8,
+    null_steps: Annotated[
+        int | None,
+        typer.Option(min=1, max=500, help="Steps of the agents that act without sense; if left out, 50 at most."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a task: read it, solve it, almost solve it, and let agents at it that understand nothing."""
+    from .agents.task_check import TaskCheck, check_task
+
+    reports = _read_for_check(file)
+    checks: list[TaskCheck] = []
+    if not static and any(report.ok for report in reports):
+        from .sandbox.chromium import find_chromium
+
+        find_chromium()  # without one nothing could be played; better said at once
+    with stderr().status("") as status:
+        for report in reports:
+            if static:
+                checks.append(TaskCheck(name=report.name, findings=report.findings, rows=(), seeds=0, seconds=0.0))
+                continue
+
+            def on_row(row: Row, name: str = report.name) -> None:
+                status.update(f"{escape(name)}: {escape(row.name)} {row.status}")
+
+            status.update(f"{escape(report.name)}: playing")
+            checks.append(check_task(report, seeds=seeds, null_steps=null_steps, on_row=on_row))
+    ok = all(check.ok for check in checks)
+    if as_json:
+        print_json({"ok": ok, "tasks": [check.to_json() for check in checks]})
+    else:
+        for check in checks:
+            _show_task_check(check, stdout())
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _read_for_check(file: str) -> list[StaticReport]:
+    from .envs.checks.static import check_file, check_static
+    from .envs.registration import resolve_id, task_for
+
+    if file.endswith((".yaml", ".yml")) or Path(file).exists():
+        return check_file(file)
+    return [check_static(task_for(resolve_id(file)))]
+
+
+def _show_task_check(check: TaskCheck, console: Console) -> None:
+    verdict = "[green]ok[/]" if check.ok else "[red]not ok[/]"
+    played = f", {check.seeds} instances in {check.seconds:.1f} s" if check.rows else ""
+    console.print(f"[bold]{escape(check.name)}[/]  {verdict}{played}", highlight=False)
+    colours = {"error": "red", "warning": "yellow", "advice": "cyan", "ok": "green", "failed": "red"}
+    for finding in check.findings:
+        found = escape(f"{finding.place}: {finding.message}")
+        console.print(
+            f"  [{colours[finding.severity]}]{finding.severity:8}[/] {found}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if check.rows:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("played", "", "seen"):
+            table.add_column(column)
+        for row in check.rows:
+            seen = escape(row.seen)
+            if row.cure:
+                seen += f"\n[dim]expected: {escape(row.expected)}; {escape(row.cure)}[/dim]"
+            table.add_row(escape(row.name), f"[{colours[row.status]}]{row.status}[/]", seen)
+        console.print(table)
+
+
+__all__ = ["tasks_app"]
