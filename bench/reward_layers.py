@@ -26,7 +26,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,17 +39,18 @@ from milepost.agents.records import Trajectory
 from milepost.agents.reward_layers import JudgingLayer, LearnedLayer
 from milepost.agents.settlement import Settler
 from milepost.envs.milestone_spec import MilestoneSpec
-from milepost.envs.registration import env_id_of, register_task, registered_ids, task_for
+from milepost.envs.registration import env_id_of, register_task, registered_ids, resolve_id, task_for
 from milepost.rewards.judge import Judge, JudgeConfig
 from milepost.rewards.preferences import write_preferences
 from milepost.rewards.reward_model.versions import read_manifest, resolve_version
 from milepost.rewards.router import Mode, Thresholds, Unscored
 from milepost.trainers.config import load_config
+from milepost.trainers.episode_groups import group_episodes
 from milepost.trainers.grpo import train
 from milepost.trainers.metrics import read_evaluations, read_metrics
 from milepost.trainers.preferences_from_rules import rankings_from_rules
 from milepost.trainers.progress import TrainingProgress
-from milepost.trainers.recorded import read_trajectories, trajectory_files
+from milepost.trainers.recorded import RecordedEpisodes
 from milepost.trainers.reward_model import train_reward_model
 from milepost.trainers.reward_model_config import RewardModelConfig
 from milepost.trainers.run_folder import RunFolder
@@ -69,7 +70,7 @@ def model_stage(options: argparse.Namespace) -> dict[str, Any]:
         if not out.is_dir():
             config = RewardModelConfig(
                 preferences=(preferences,), out=out, seed=seed, start="fresh",
-                unseen_tasks=(task_id(options.unseen),), time_budget_s=options.model_s,
+                unseen_tasks=(resolve_id(options.unseen),), time_budget_s=options.model_s,
             )  # fmt: skip
             train_reward_model(config)
         manifest = read_manifest(resolve_version(out))
@@ -113,7 +114,7 @@ def cascade_stage(options: argparse.Namespace) -> dict[str, Any]:
     levels = options.work / "fresh_levels"
     if not levels.is_dir():
         _record(levels, seeds=options.fresh_seeds, first=FRESH_SEED)
-    episodes = [_distinct(group) for group in _groups(read_all([levels]))]
+    episodes = _groups(levels)
     model = LearnedLayer.load(options.work / f"reward_model_{options.seeds[0]}")
     judge = None if options.judge is None else JudgingLayer(Judge.connect(_judge_config(options.judge)))
     settlers = {
@@ -194,21 +195,10 @@ def _without_rules(trajectory: Trajectory) -> Trajectory:
     return replace(trajectory, task=env_id, steps=tuple(blank), success=False)
 
 
-def _groups(trajectories: Iterable[Trajectory]) -> list[list[Trajectory]]:
-    groups: dict[tuple[str, int], list[Trajectory]] = {}
-    for t in trajectories:
-        if t.failure is None and t.steps:
-            groups.setdefault((t.task, t.seed), []).append(t)
-    return list(groups.values())
-
-
-def _distinct(group: Sequence[Trajectory]) -> list[Trajectory]:
-    return list({tuple(s.action for s in t.steps): t for t in group}.values())
-
-
-def read_all(runs: Iterable[Path]) -> list[Trajectory]:
-    """Return every recorded episode of some run folders."""
-    return [t for run in runs for path in trajectory_files(run) for t in read_trajectories(path)]
+def _groups(run: Path) -> list[list[Trajectory]]:
+    """Return a run's distinct episodes by task and seed."""
+    read, recorded = group_episodes([run], scored_only=True), RecordedEpisodes()
+    return [[recorded.trajectory(episode.ref) for episode in group] for group in read.groups.values()]
 
 
 def _preferences(work: Path, seeds: int) -> Path:
@@ -232,17 +222,17 @@ def _policy_model(options: argparse.Namespace) -> Path:
     first = options.work / f"reward_model_{options.seeds[0]}"
     if not options.policy_runs:
         return resolve_version(first)
-    out = options.work / "reward_model_policy"
+    out, version = options.work / "reward_model_policy", resolve_version(first)
     if not out.is_dir():
+        out.mkdir(parents=True)
+        (out / version.name).symlink_to(version.resolve())
+    if resolve_version(out).name == version.name:  # nothing was trained on it yet, or that was cut short
         preferences = options.work / "policy_preferences.jsonl"
         write_preferences(preferences, rankings_from_rules(options.policy_runs, most_items=8).rankings)
-        out.mkdir(parents=True)
-        version = resolve_version(first)
-        (out / version.name).symlink_to(version.resolve())
         train_reward_model(
             RewardModelConfig(
                 preferences=(options.work / "preferences.jsonl", preferences), out=out,
-                unseen_tasks=(task_id(options.unseen),), time_budget_s=options.model_s,
+                unseen_tasks=(resolve_id(options.unseen),), time_budget_s=options.model_s,
             )
         )  # fmt: skip
     return resolve_version(out)
@@ -264,12 +254,6 @@ def _curve(run: Path) -> list[dict[str, float]]:
 
 def _judge_config(path: Path) -> JudgeConfig:
     return JudgeConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-
-
-def task_id(name: str) -> str:
-    """Return the full id of a registered task."""
-    task = task_for(name)
-    return env_id_of(task.name, task.version)
 
 
 STAGES = {"model": model_stage, "policy": policy_stage, "cascade": cascade_stage}

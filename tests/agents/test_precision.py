@@ -11,18 +11,20 @@ def test_precision_is_taken_at_its_word():
     assert resolve_precision("float32") is torch.float32
 
 
-def test_auto_is_the_faster_one(monkeypatch: pytest.MonkeyPatch):
+def test_auto_is_the_faster_one_whatever_disturbs_some_of_its_products(monkeypatch: pytest.MonkeyPatch):
     asked: list[torch.dtype] = []
 
     def product_s(dtype: torch.dtype) -> float:
         asked.append(dtype)
-        return {torch.bfloat16: 2.0, torch.float32: 1.0}[dtype]
+        disturbed = dtype is torch.float32 and len(asked) < 20
+        return 9.0 if disturbed else {torch.bfloat16: 2.0, torch.float32: 1.0}[dtype]
 
     fastest_dtype.cache_clear()
     monkeypatch.setattr("milepost.agents.precision._product_s", product_s)
     assert resolve_precision("auto") is torch.float32
+    timed = len(asked)
     assert resolve_precision("auto") is torch.float32
-    assert asked == [torch.bfloat16, torch.float32]  # timed once a process
+    assert len(asked) == timed  # once a process
     fastest_dtype.cache_clear()
 
 
