@@ -119,7 +119,7 @@ class DevTools(asyncio.Protocol):
         """Send a command; the future holds its result, DevToolsError, or ConnectionError."""
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         if self._lost is not None:
-            future.set_exception(ConnectionError(self._lost))
+            _fail(future, ConnectionError(self._lost))
             return future
         self._last_id += 1
         message: dict[str, Any] = {"id": self._last_id, "method": method, "params": parameters or {}}
@@ -168,18 +168,17 @@ class DevTools(asyncio.Protocol):
                 if refused is None:
                     self._opened.set_result(None)
                 else:
-                    self._opened.set_exception(ConnectionError(str(refused)))
+                    _fail(self._opened, ConnectionError(str(refused)))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail what is waiting."""
         self._lost = "the connection to the browser was lost"
         if not self._opened.done():
-            self._opened.set_exception(ConnectionError(self._lost))
+            _fail(self._opened, ConnectionError(self._lost))
         pending, self._pending = self._pending, {}
         for future in pending.values():
             if not future.done():
-                future.set_exception(ConnectionError(self._lost))
-                future.exception()  # nobody may be waiting for it any more
+                _fail(future, ConnectionError(self._lost))
         for session in list(self._sessions.values()):
             session.lose("the browser died")
         self._sessions.clear()
@@ -189,6 +188,8 @@ class DevTools(asyncio.Protocol):
     def _flush(self) -> None:
         assert self._transport is not None
         for data in self._websocket.data_to_send():
+            if self._transport.is_closing():  # the browser was killed a moment ago; `connection_lost` says so next
+                continue
             if data:
                 self._transport.write(data)
             else:
@@ -208,8 +209,7 @@ class DevTools(asyncio.Protocol):
             if future is None or future.done():
                 return
             if "error" in message:
-                future.set_exception(DevToolsError(message["error"].get("message", str(message["error"]))))
-                future.exception()  # nobody may be waiting for it any more
+                _fail(future, DevToolsError(message["error"].get("message", str(message["error"]))))
             else:
                 future.set_result(message["result"])
             return
@@ -232,6 +232,12 @@ class DevTools(asyncio.Protocol):
         if session is None:
             session = self._sessions[session_id] = DevToolsSession(self, session_id, target_id)
         return session
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    """Give an awaited answer its error; nobody may be waiting for it any more, and that is nothing to complain about."""
+    future.set_exception(error)
+    future.exception()
 
 
 __all__ = ["DevTools", "DevToolsError", "DevToolsSession"]
