@@ -235,7 +235,7 @@ class DevTools(asyncio.Protocol):
 
 
 def _fail(future: asyncio.Future[Any], error: Exception) -> None:
-    """Give an awaited answer its error; nobody may be waiting for it any more, and that is nothing to complain about."""
+    """Give an awaited answer its error; that nobody waits for it any more is no cause to complain."""
     future.set_exception(error)
     future.exception()
 

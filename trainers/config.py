@@ -94,7 +94,7 @@ class GRPOConfig(_Section):
     """Everything a GRPO run depends on.
 
     Attributes:
-        tasks: environment ids, or bare task names.
+        tasks: environment ids, bare task names, or names of suites, of which the tasks that are not held out are meant.
         run: the run's folder; an existing one with the same configuration is resumed.
         model: a model's name in the cache, or a folder in Hugging Face format.
         seed: seeds every random draw of the run.

@@ -37,7 +37,8 @@ from ..agents.records import Trajectory
 from ..agents.rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
 from ..agents.settlement import SettlementStats, Settler, tier_totals
 from ..agents.task_scores import as_percent
-from ..envs.registration import env_id_of, task_for
+from ..envs.registration import task_for
+from ..envs.suites import Split, expand
 from ..rewards.router import Mode, Unscored
 from ..sandbox.errors import MilepostError
 from .advantages import AdvantageStats, step_advantages
@@ -78,7 +79,7 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
     Raises:
         MilepostError: the model, the browser, a task or the run folder is not usable; says what to do.
     """
-    tasks = [env_id_of(task.name, task.version) for task in map(task_for, config.tasks)]
+    tasks = list(expand(config.tasks, bare=Split.TRAIN))
     folder = RunFolder.create(config.run, config.to_plain(), config.seed, may_change=MAY_CHANGE)
     with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
         progress.start(total_iterations=config.iterations, time_budget_s=config.time_budget_s)
@@ -169,14 +170,11 @@ def train(config: GRPOConfig, *, progress: TrainingProgress) -> TrainingResult:
             progress.iteration(iteration, values)
 
         if config.time_budget_s is not None and iteration < config.iterations and solved < config.solved_for:
-            progress.message(
-                f"time_budget_s={config.time_budget_s:g} is used up after {iteration} iterations; the same command "
-                f"with a larger one goes on from here, for example time_budget_s={2 * config.time_budget_s:g}"
-            )
-        evaluate_s = run.evaluate("trained")
-        run.example("late", f"after {iteration} iterations")
-        if evaluate_s:
-            metrics.log(iteration + 1, {"time/evaluate_s": evaluate_s})
+            progress.message(_out_of_time(config.time_budget_s, iteration))
+        if iteration or not config.iterations:  # else nothing has changed since the evaluation before
+            if evaluate_s := run.evaluate("trained"):
+                metrics.log(iteration + 1, {"time/evaluate_s": evaluate_s})
+            run.example("late", f"after {iteration} iterations")
         folder.mark("finished", wall_s=clock.elapsed_s())
         report = build_report(folder)
         return TrainingResult(
@@ -444,6 +442,19 @@ def _update_config(config: GRPOConfig, entropy_coef: float) -> UpdateConfig:
         max_pack_tokens=config.pack_tokens,
         target_kl=config.target_kl,
         kl_fraction=config.kl_fraction,
+    )
+
+
+def _out_of_time(time_budget_s: float, iteration: int) -> str:
+    """Say that the time is used up, and how to go on."""
+    if not iteration:
+        return (
+            f"time_budget_s={time_budget_s:g} is used up before the first iteration: this machine is slow for it. The "
+            f"same command with a larger one goes on from here, for example time_budget_s={4 * time_budget_s:g}"
+        )
+    return (
+        f"time_budget_s={time_budget_s:g} is used up after {iteration} iterations; the same command with a larger one "
+        f"goes on from here, for example time_budget_s={2 * time_budget_s:g}"
     )
 
 

@@ -20,6 +20,7 @@ from .envs.registration import register_bundled_tasks, register_task, register_t
 
 if TYPE_CHECKING:
     from .envs.env import MilepostEnv
+    from .envs.suites import Suite
     from .envs.task import Task
 
 try:
@@ -46,6 +47,17 @@ def make(task: str | Task, **kwargs: Any) -> MilepostEnv:
     return MilepostEnv(task, **kwargs)
 
 
+def load_suite(name_or_file: str) -> Suite:
+    """Return a suite of tasks by its name, or that of a suite file, which is registered as well.
+
+    Raises:
+        TaskError: there is none, or the file is wrong.
+    """
+    from .envs.suites import load_suite as load
+
+    return load(name_or_file)
+
+
 register_bundled_tasks()
 
-__all__ = ["__version__", "errors", "make", "register_bundled_tasks", "register_task", "register_tasks"]
+__all__ = ["__version__", "errors", "load_suite", "make", "register_bundled_tasks", "register_task", "register_tasks"]

@@ -50,10 +50,19 @@ def tasks_named(name_or_file: str) -> list[Task]:
 
 
 def registered(name_or_file: str) -> list[str]:
-    """Return the ids of a registered task, or of a file's tasks, which are registered; raises like `tasks_named`."""
-    from .envs.registration import register_tasks, resolve_id
+    """Return the ids of a registered task, of a suite's tasks, or of those of a task or suite file, now registered.
 
-    return register_tasks(name_or_file) if name_or_file.endswith((".yaml", ".yml")) else [resolve_id(name_or_file)]
+    Raises:
+        TaskError: there is none, or the file is wrong.
+    """
+    from .envs.registration import register_tasks
+    from .envs.suites import expand, is_suite_file, load_suite
+
+    if not name_or_file.endswith((".yaml", ".yml")):
+        return list(expand([name_or_file]))
+    if is_suite_file(name_or_file):
+        return list(load_suite(name_or_file).ids())
+    return register_tasks(name_or_file)
 
 
 def split_settings(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

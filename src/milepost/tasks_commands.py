@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .arguments import tasks_named
+from .arguments import registered, tasks_named
 from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
+from .sandbox.errors import TaskError
 
 if TYPE_CHECKING:
     from .agents.task_check import Row, TaskCheck
@@ -22,12 +23,19 @@ if TYPE_CHECKING:
 tasks_app = typer.Typer(help="See and check tasks.", no_args_is_help=True, context_settings=HELP_OPTIONS)
 
 
+SuiteName = Annotated[
+    str | None,
+    typer.Option(metavar="SUITE", help="Only those of a suite: its name, NAME:train, NAME:held_out, or a suite file."),
+]
+
+
 @tasks_app.command("list")
-def tasks_list(*, as_json: Json = False) -> None:
-    """List the registered tasks."""
+def tasks_list(*, suite: SuiteName = None, as_json: Json = False) -> None:
+    """List the registered tasks, or those of a suite with their length."""
     from .envs.registration import registered_ids, task_for
 
-    tasks = {task_id: task_for(task_id) for task_id in registered_ids()}
+    ids = registered_ids() if suite is None else registered(suite)
+    tasks = {task_id: task_for(task_id) for task_id in ids}
     if as_json:
         print_json({"tasks": [_task_row(task_id, task) for task_id, task in tasks.items()]})
         return
@@ -157,8 +165,12 @@ def _show_explanation(explanation: Explanation, console: Console) -> None:
 
 @tasks_app.command("check")
 def tasks_check(
-    file: Annotated[str, typer.Argument(help="A task file, a folder, a pattern in quotes, or a task's name.")],
+    file: Annotated[
+        str | None,
+        typer.Argument(help="A task file, a folder, a pattern in quotes, or a task's name.", show_default=False),
+    ] = None,
     *,
+    suite: SuiteName = None,
     static: Annotated[bool, typer.Option("--static", help="Only read it; needs no browser.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Instances to play.")] = 8,
     null_steps: Annotated[
@@ -170,7 +182,11 @@ def tasks_check(
     """Check a task: read it, solve it, almost solve it, and let agents at it that understand nothing."""
     from .agents.task_check import TaskCheck, check_task
 
-    reports = _read_for_check(file)
+    if (file is None) == (suite is None):
+        raise TaskError("expected a task file or name, or --suite NAME, got both or neither; see `milepost tasks list`")
+    reports = (
+        _read_for_check(file) if file is not None else [r for i in registered(suite or "") for r in _read_for_check(i)]
+    )
     checks: list[TaskCheck] = []
     if not static and any(report.ok for report in reports):
         from .sandbox.chromium import find_chromium

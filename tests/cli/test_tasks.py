@@ -32,6 +32,29 @@ def test_list_for_people_names_every_task(milepost: Run):
     assert all(task in answer.out for task in BUNDLED)
 
 
+SUITE = "name: pair\ntasks: [expense-form, report-download]\nheld_out: [mail-attach]\n"
+
+
+def test_list_and_check_take_a_suite_or_a_part_of_it(milepost: Run, tmp_path: Path):
+    path = tmp_path / "pair.yaml"
+    path.write_text(SUITE, encoding="utf-8")
+    listed = milepost("tasks", "list", "--suite", path, "--json").document()["tasks"]
+    assert [row["id"].partition("/")[2] for row in listed] == [
+        "expense-form-v0",
+        "report-download-v0",
+        "mail-attach-v0",
+    ]
+    checked = milepost("tasks", "check", "--suite", path, "--static", "--json").document()
+    assert [row["name"] for row in checked["tasks"]] == ["expense-form", "report-download", "mail-attach"]
+    assert checked["ok"]
+
+
+def test_check_wants_a_task_or_a_suite(milepost: Run):
+    assert "or --suite NAME" in milepost("tasks", "check").one_paragraph()
+    assert "did you mean expense-form" in milepost("tasks", "check", "expens-form", "--static").one_paragraph()
+    assert "no suite 'nobody'" in milepost("tasks", "list", "--suite", "nobody:train").one_paragraph()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["tasks", "list", "--json"], ["tasks", "explain", "search-open"], ["tasks", "check", "search-open", "--static"]],
