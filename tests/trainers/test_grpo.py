@@ -89,11 +89,16 @@ def test_a_run_that_is_out_of_time_says_how_to_go_on(tmp_path: Path, tiny_model:
     config = tmp_path / "config.yaml"
     config.write_text(
         f"tasks: [search-open]\nrun: {tmp_path / 'run'}\nmodel: {tiny_model}\nprecision: float32\ngroups: 1\n"
-        "group_size: 2\nevaluation_seeds: 0\nmax_new_tokens: 4\nwarm_start: {demonstrations: 0}\ntime_budget_s: 1\n",
+        "group_size: 2\nevaluation_seeds: 1\nmax_new_tokens: 4\nwarm_start: {demonstrations: 0}\ntime_budget_s: 1\n",
         encoding="utf-8",
     )
     command = [sys.executable, "-m", "milepost.trainers.grpo", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
-    assert "time_budget_s=1 is used up after 0 iterations" in " ".join(done.stderr.split())
-    assert "time_budget_s=2" in done.stderr
+    assert "time_budget_s=1 is used up before the first iteration" in " ".join(done.stderr.split())
+    assert "time_budget_s=4" in done.stderr
+    assert "after GRPO" not in done.stdout  # what was not trained is not evaluated a second time under another name
+    assert set(json.loads((tmp_path / "run/evaluations.json").read_text())) == {"untrained"}
+    done = subprocess.run([*command, "time_budget_s=null", "iterations=1"], capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads((tmp_path / "run/evaluations.json").read_text())) == {"untrained", "trained"}
