@@ -40,20 +40,16 @@ def tasks_named(name_or_file: str) -> list[Task]:
     Raises:
         TaskError: there is none, or the file is wrong.
     """
-    from .envs.registration import task_for
+    from .envs.registration import TASK_FILES, task_for, tasks_in
 
-    if not name_or_file.endswith((".yaml", ".yml")):
-        return [task_for(name_or_file)]
-    from .envs.task import load_tasks
-
-    return load_tasks(name_or_file)
+    return tasks_in(name_or_file) if name_or_file.endswith(TASK_FILES) else [task_for(name_or_file)]
 
 
 def registered(name_or_file: str) -> list[str]:
     """Return the ids of a registered task, or of a file's tasks, which are registered; raises like `tasks_named`."""
-    from .envs.registration import register_tasks, resolve_id
+    from .envs.registration import TASK_FILES, register_tasks, resolve_id
 
-    return register_tasks(name_or_file) if name_or_file.endswith((".yaml", ".yml")) else [resolve_id(name_or_file)]
+    return register_tasks(name_or_file) if name_or_file.endswith(TASK_FILES) else [resolve_id(name_or_file)]
 
 
 def split_settings(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""The `milepost tasks` commands: see and check tasks."""
+"""The `milepost tasks` commands: see and check tasks. Those that write something are in authoring_commands.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from .arguments import tasks_named
-from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
+from .authoring_commands import tasks_lock, tasks_new, tasks_schema
+from .console import HELP_OPTIONS, Json, plugin_warnings, print_json, stderr, stdout
 
 if TYPE_CHECKING:
     from .agents.task_check import Row, TaskCheck
@@ -19,15 +20,19 @@ if TYPE_CHECKING:
     from .envs.explain import Explanation
     from .envs.task import Task
 
-tasks_app = typer.Typer(help="See and check tasks.", no_args_is_help=True, context_settings=HELP_OPTIONS)
+tasks_app = typer.Typer(help="See, write and check tasks.", no_args_is_help=True, context_settings=HELP_OPTIONS)
+tasks_app.command("new")(tasks_new)
+tasks_app.command("schema")(tasks_schema)
+tasks_app.command("lock")(tasks_lock)
 
 
 @tasks_app.command("list")
 def tasks_list(*, as_json: Json = False) -> None:
     """List the registered tasks."""
-    from .envs.registration import registered_ids, task_for
+    from .envs.registration import registered_tasks
 
-    tasks = {task_id: task_for(task_id) for task_id in registered_ids()}
+    with plugin_warnings():
+        tasks = registered_tasks()
     if as_json:
         print_json({"tasks": [_task_row(task_id, task) for task_id, task in tasks.items()]})
         return
@@ -48,7 +53,7 @@ def _task_row(task_id: str, task: Task) -> dict[str, Any]:
     return {
         "id": task_id,
         "family": task.family,
-        "app": task.app,
+        "app": task.place,
         "description": task.description,
         "instances": task.instance_count,
         "milestones": len(task.milestones),
@@ -157,7 +162,7 @@ def _show_explanation(explanation: Explanation, console: Console) -> None:
 
 @tasks_app.command("check")
 def tasks_check(
-    file: Annotated[str, typer.Argument(help="A task file, a folder, a pattern in quotes, or a task's name.")],
+    file: Annotated[str, typer.Argument(help="A task file (YAML or Python), a folder, a pattern in quotes, or a task's name.")],
     *,
     static: Annotated[bool, typer.Option("--static", help="Only read it; needs no browser.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Instances to play.")] = 8,
@@ -199,8 +204,10 @@ def tasks_check(
 
 def _read_for_check(file: str) -> list[StaticReport]:
     from .envs.checks.static import check_file, check_static
-    from .envs.registration import resolve_id, task_for
+    from .envs.registration import resolve_id, task_for, tasks_in
 
+    if file.endswith(".py"):
+        return [check_static(task) for task in tasks_in(file)]
     if file.endswith((".yaml", ".yml")) or Path(file).exists():
         return check_file(file)
     return [check_static(task_for(resolve_id(file)))]
