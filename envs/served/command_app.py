@@ -65,18 +65,15 @@ class CommandApp(StatelessApp):
             AppServerError: it does not come to serve, or its reset fails.
         """
         seed, values = int(rng.integers(2**31)), json.dumps(dict(parameters))
-        process = self._take()
-        try:
-            if process is None:
-                environment = {"MILEPOST_SEED": str(seed), "MILEPOST_PARAMETERS": values}
-                process = HttpProcess(self._command, folder=self._folder, environment=environment)
-            if self._reset is not None:
-                _begin_anew(process, self._reset, f'{{"seed": {seed}, "parameters": {values}}}')
-        except BaseException:
-            if process is not None:
-                process.close()
-            raise
-        running = process
+        running = self._kept_process(seed, values)
+        if running is None:
+            environment = {"MILEPOST_SEED": str(seed), "MILEPOST_PARAMETERS": values}
+            running = HttpProcess(self._command, folder=self._folder, environment=environment)
+            try:
+                self._begin_anew(running, seed, values)
+            except BaseException:
+                running.close()
+                raise
         upstream = f"http://127.0.0.1:{running.port}"
 
         def names(scope: Scope) -> dict[str, str]:
@@ -96,14 +93,38 @@ class CommandApp(StatelessApp):
 
         return Served(asgi=closed_to_pages(way, [self._state, self._reset]), state=read, close=close)
 
-    def _take(self) -> HttpProcess | None:
-        with self._lock:
-            while self._kept:
+    def _kept_process(self, seed: int, values: str) -> HttpProcess | None:
+        """Return a running program that has begun anew, or None; one that fails to is ended."""
+        while True:
+            with self._lock:
+                if not self._kept:
+                    return None
                 process = self._kept.pop()
-                if process.alive:
-                    return process
+            try:
+                self._begin_anew(process, seed, values)
+            except AppServerError:
                 process.close()
-        return None
+            else:
+                return process
+
+    def _begin_anew(self, process: HttpProcess, seed: int, values: str) -> None:
+        if self._reset is None:
+            return
+        try:
+            answer = httpx.post(
+                f"http://127.0.0.1:{process.port}{self._reset}",
+                content=f'{{"seed": {seed}, "parameters": {values}}}',
+                headers={"content-type": "application/json"},
+                timeout=RESET_TIMEOUT_S,
+                trust_env=False,
+            )
+        except httpx.HTTPError as error:
+            raise process.failure(f"could not be reset at {self._reset}: {error or type(error).__name__}") from error
+        if not answer.is_success:
+            raise process.failure(
+                f"answered its reset, POST {self._reset}, with status {answer.status_code}; answer it with 200 or 204 once "
+                "the episode's content is there"
+            )
 
     def _give_back(self, process: HttpProcess) -> None:
         with self._lock:
@@ -111,24 +132,6 @@ class CommandApp(StatelessApp):
                 self._kept.append(process)
                 return
         process.close()
-
-
-def _begin_anew(process: HttpProcess, path: str, body: str) -> None:
-    try:
-        answer = httpx.post(
-            f"http://127.0.0.1:{process.port}{path}",
-            content=body,
-            headers={"content-type": "application/json"},
-            timeout=RESET_TIMEOUT_S,
-            trust_env=False,
-        )
-    except httpx.HTTPError as error:
-        raise process.failure(f"could not be reset at {path}: {str(error) or type(error).__name__}") from error
-    if not answer.is_success:
-        raise process.failure(
-            f"answered its reset, POST {path}, with status {answer.status_code}; answer it with 200 or 204 once the "
-            "episode's content is there"
-        )
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:

@@ -149,7 +149,7 @@ class _Names:
         self._by_host = {real.partition("://")[2].encode(): inner.encode() for real, inner in shown.items()}
         hosts = b"|".join(re.escape(host) for host in sorted(self._by_host, key=len, reverse=True))
         # As texts write them: with either scheme, with none, and with JSON's escaped slashes; not within a longer name.
-        self._pattern = re.compile(rb"(?:https?:)?(?P<slashes>//|\\/\\/)(?P<host>" + hosts + rb")(?![\w.:-]*[\w:])")
+        self._pattern = re.compile(rb"(?P<scheme>https?:)?(?P<slashes>//|\\/\\/)(?P<host>" + hosts + rb")(?![\w.:-]*[\w:])")
 
     def __bool__(self) -> bool:
         return bool(self._by_host)
@@ -167,7 +167,8 @@ class _Names:
         return self._pattern.sub(self._inner, text)
 
     def _inner(self, match: re.Match[bytes]) -> bytes:
-        return self._by_host[match["host"]].replace(b"//", match["slashes"])
+        scheme, _, host = self._by_host[match["host"]].partition(b"//")
+        return (scheme if match["scheme"] else b"") + match["slashes"] + host
 
 
 def _bound(name: bytes, value: bytes, names: _Names) -> bytes:
