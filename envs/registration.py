@@ -27,7 +27,7 @@ TASK_FILES = (".yaml", ".yml", ".py")
 
 _ID = re.compile(rf"(?:{NAMESPACE}/)?(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*?)(?:-v(?P<version>\d+))?")
 _KEY = re.compile(r"^(name|version):\s*[\"']?([A-Za-z0-9_.-]+)[\"']?\s*(?:#.*)?$", re.MULTILINE)
-_NEXT_DOCUMENT = re.compile(r"^---(?:\s.*)?$", re.MULTILINE)
+_NEXT_DOCUMENT = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 
 _tasks: dict[str, Callable[[], Task]] = {}
 _plugins: dict[str, str] = {}
