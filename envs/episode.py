@@ -24,12 +24,12 @@ from ..rewards.ledger import LedgerWriter
 from ..rewards.needs import needs_of
 from ..rewards.scorer import Scorer
 from ..rewards.types import Ending, Moment, StepReward
-from ..sandbox.app_server import AppInstance, AppServer
+from ..sandbox.app_server import SITE, AppInstance, AppServer
 from ..sandbox.errors import ActionError, FailureKind, MilepostError, SandboxError, TaskError
 from ..sandbox.events import Answer, AppState, Event, FileRead
 from ..sandbox.fleet import Fleet
 from ..sandbox.page import PageSession
-from ..sandbox.snapshot import DialogInfo, Snapshot, TabInfo
+from ..sandbox.snapshot import DialogInfo, Element, Snapshot, TabInfo
 from ..sandbox.workspace import Workspace
 from .action_perform import Hands
 from .actions import GROUPS, Action
@@ -80,6 +80,7 @@ class Episode:
         self._ledger: LedgerWriter | None = None
         self._clock = time.perf_counter()
         shown = [place.origin for place in instance.task.places]
+        self._named_app = isinstance(instance.task.app, str) and ":" not in instance.task.app
         self._origins = dict(zip((app.origin for app in apps), shown, strict=True))
 
     @classmethod
@@ -254,6 +255,20 @@ class Episode:
             text = text.replace(origin, shown).replace(origin.partition("://")[2], shown.partition("://")[2])
         return text
 
+    def _masked_elements(self, elements: tuple[Element, ...]) -> tuple[Element, ...]:
+        """Mask what a page's text says of its address, which pages of the author's own may do."""
+        if self._named_app or not any(SITE in text for e in elements for text in (e.name, e.value or "", *e.options)):
+            return elements
+        return tuple(
+            dataclasses.replace(
+                e,
+                name=self.masked(e.name),
+                value=None if e.value is None else self.masked(e.value),
+                options=tuple(map(self.masked, e.options)),
+            )
+            for e in elements
+        )
+
     def _real_url(self, url: str) -> str:
         for origin, shown in self._origins.items():
             if url == shown or url.startswith((shown + "/", shown + "?", shown + "#")):
@@ -274,7 +289,7 @@ class Episode:
             url=self.masked(view.url),
             title=view.title,
             focused=view.focused,
-            elements=view.elements,
+            elements=self._masked_elements(view.elements),
             elements_omitted=view.elements_omitted,
             files=files,
             tabs=tuple(self._masked_record(tab) for tab in view.tabs),
