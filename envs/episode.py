@@ -1,7 +1,7 @@
-"""The computer of one episode: a page, an application instance and a workspace, with the milestones watching them.
+"""The computer of one episode: a page, its applications and a workspace, with the milestones watching them.
 
-Everything here runs on the browser thread. The application's origin holds a random episode id; it is replaced by
-`http://<app>.local` in everything that leaves this module, so that the same seed and actions give the same
+Everything here runs on the browser thread. An application's origin holds a random episode id; it is replaced by its
+place's (`http://<app>.local`) in everything that leaves this module, so that the same seed and actions give the same
 observations, events and ledgers.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin
@@ -23,20 +24,21 @@ from ..rewards.ledger import LedgerWriter
 from ..rewards.needs import needs_of
 from ..rewards.scorer import Scorer
 from ..rewards.types import Ending, Moment, StepReward
-from ..sandbox.app_server import AppInstance, AppServer
-from ..sandbox.errors import ActionError, FailureKind, SandboxError
+from ..sandbox.app_server import SITE, AppInstance, AppServer
+from ..sandbox.errors import ActionError, FailureKind, MilepostError, SandboxError, TaskError
 from ..sandbox.events import Answer, AppState, Event, FileRead
 from ..sandbox.fleet import Fleet
 from ..sandbox.page import PageSession
-from ..sandbox.snapshot import DialogInfo, Snapshot, TabInfo
+from ..sandbox.snapshot import DialogInfo, Element, Snapshot, TabInfo
 from ..sandbox.workspace import Workspace
 from .action_perform import Hands
 from .actions import GROUPS, Action
-from .apps import get_app
 from .file_contents import FileContents
+from .fixtures import fixture_folder
 from .frames import region_digests
 from .observation_kinds import EXTRA_LIMITS_CHARS, Sights
 from .outcome import StopReason
+from .setup import Setup
 from .task import TaskInstance
 
 Record = TypeVar("Record", Event, TabInfo, DialogInfo)
@@ -45,7 +47,9 @@ Record = TypeVar("Record", Event, TabInfo, DialogInfo)
 class Episode:
     """Made by `open`; then, per step, `begin_step`, `perform`, `settle`, `observe`, `judge`; at last `close`."""
 
-    def __init__(self, instance: TaskInstance, *, app: AppInstance, workspace: Workspace, page: PageSession) -> None:
+    def __init__(
+        self, instance: TaskInstance, *, apps: Sequence[AppInstance], workspace: Workspace, page: PageSession
+    ) -> None:
         self.instance = instance
         self.verbs = instance.task.verbs
         self._scorer = Scorer(instance.milestones, instance.scheme)
@@ -56,7 +60,7 @@ class Episode:
         self.idle_steps = 0
         self.timings_ms: dict[str, float] = {}
         self.ledger_path: Path | None = None
-        self._app = app
+        self._apps = tuple(apps)
         self._workspace = workspace
         self._page = page
         self._hands = Hands(
@@ -75,7 +79,9 @@ class Episode:
         self._picture: bytes | None = None  # drawn for the last look
         self._ledger: LedgerWriter | None = None
         self._clock = time.perf_counter()
-        self._shown_origin = f"http://{instance.task.app}.local"
+        shown = [place.origin for place in instance.task.places]
+        self._named_app = isinstance(instance.task.app, str) and ":" not in instance.task.app
+        self._origins = dict(zip((app.origin for app in apps), shown, strict=True))
 
     @classmethod
     async def open(cls, instance: TaskInstance, *, env_id: str, ledger_dir: Path | None) -> Episode:
@@ -83,24 +89,30 @@ class Episode:
 
         Raises:
             SandboxError: a part of the machine failed; what had been opened is closed again.
+            TaskError: the task's application, fixture or set-up is wrong.
         """
         began = time.perf_counter()
-        seeds = np.random.SeedSequence(instance.seed).spawn(1)
-        app = AppServer.shared().open(
-            get_app(instance.task.app), rng=np.random.default_rng(seeds[0]), parameters=instance.parameters
-        )
+        apps: list[AppInstance] = []
         workspace, page = None, None
         try:
-            workspace = Workspace.create(files=instance.files)
+            await _open_apps(instance, apps)
+            fixture = instance.task.workspace
+            workspace = Workspace.create(
+                fixture=None if fixture is None else fixture_folder(Path(fixture)), files=instance.files
+            )
+            if instance.task.setup is not None:
+                await asyncio.to_thread(set_up, instance, apps[0], workspace)
+                await workspace.fence()
+                workspace.drain_events(0)  # the set-up's doing is no event of the episode
             page = await Fleet.shared().acquire()
-            episode = cls(instance, app=app, workspace=workspace, page=page)
+            episode = cls(instance, apps=apps, workspace=workspace, page=page)
             if ledger_dir is not None:
                 name = f"{env_id.replace('/', '_')}-seed{instance.seed}-{uuid4().hex[:8]}.jsonl"
                 episode._open_ledger(ledger_dir / name)
             episode._clock = began
             await page.open(
-                url=urljoin(app.origin, instance.start),
-                allowed_hosts=[app.host],
+                url=urljoin(apps[0].origin, instance.start),
+                allowed_hosts=[app.host for app in apps],
                 seed=instance.seed % 2**32,
                 downloads=workspace,
                 dialogs="accept" if episode.verbs.isdisjoint(GROUPS["dialogs"]) else "ask",
@@ -114,7 +126,8 @@ class Episode:
                 await Fleet.shared().release(page)
             if workspace is not None:
                 workspace.close()
-            app.close()
+            for app in apps:
+                app.close()
             raise
         return episode
 
@@ -231,19 +244,37 @@ class Episode:
             await Fleet.shared().release(self._page)
         finally:
             self._workspace.close()
-            self._app.close()
+            for app in self._apps:
+                app.close()
             if self._ledger is not None:
                 self._ledger.close()
 
     def masked(self, text: str) -> str:
-        """Return text with the application's real origin replaced by the shown one."""
-        return text.replace(self._app.origin, self._shown_origin).replace(self._app.host, self._shown_origin[7:])
+        """Return text with the applications' real origins replaced by the shown ones."""
+        for origin, shown in self._origins.items():
+            text = text.replace(origin, shown).replace(origin.partition("://")[2], shown.partition("://")[2])
+        return text
+
+    def _masked_elements(self, elements: tuple[Element, ...]) -> tuple[Element, ...]:
+        """Mask what a page's text says of its address, which pages of the author's own may do."""
+        if self._named_app or not any(SITE in text for e in elements for text in (e.name, e.value or "", *e.options)):
+            return elements
+        return tuple(
+            dataclasses.replace(
+                e,
+                name=self.masked(e.name),
+                value=None if e.value is None else self.masked(e.value),
+                options=tuple(map(self.masked, e.options)),
+            )
+            for e in elements
+        )
 
     def _real_url(self, url: str) -> str:
-        if url == self._shown_origin or url.startswith(self._shown_origin + "/"):
-            return self._app.origin + url[len(self._shown_origin) :]
+        for origin, shown in self._origins.items():
+            if url == shown or url.startswith((shown + "/", shown + "?", shown + "#")):
+                return origin + url[len(shown) :]
         if "://" not in url and url.startswith(("/", "?", "#")):
-            return urljoin(self._app.origin, url)
+            return urljoin(self._apps[0].origin, url)
         return url
 
     async def _look(self, *, previous: Snapshot | None = None) -> Moment:
@@ -251,12 +282,14 @@ class Episode:
         view = await self._page.look()
         files, changes = await self._workspace.look(self.step)
         contents = self._contents.new(self._workspace, files, self.step)
-        state = await asyncio.to_thread(self._app.state)  # it may wait for the application's thread
+        for app in self._apps[1:]:
+            app.check()
+        state = await asyncio.to_thread(self._apps[0].state)  # it may wait for the application's thread
         snapshot = Snapshot(
             url=self.masked(view.url),
             title=view.title,
             focused=view.focused,
-            elements=view.elements,
+            elements=self._masked_elements(view.elements),
             elements_omitted=view.elements_omitted,
             files=files,
             tabs=tuple(self._masked_record(tab) for tab in view.tabs),
@@ -328,4 +361,46 @@ class Episode:
         self._clock = now
 
 
-__all__ = ["Episode"]
+async def _open_apps(instance: TaskInstance, apps: list[AppInstance]) -> None:
+    """Open the task's applications, the first first, into `apps`: what has been opened is there if another fails."""
+    for place in instance.task.places:
+        seeds = np.random.SeedSequence(instance.seed).spawn(1)
+        opening = partial(
+            AppServer.shared().open,
+            place.app,
+            rng=np.random.default_rng(seeds[0]),
+            parameters=instance.parameters,
+            beside=apps[0] if apps else None,
+        )
+        apps.append(await asyncio.to_thread(opening) if place.app.starts_slowly else opening())
+
+
+def set_up(instance: TaskInstance, app: AppInstance, workspace: Workspace) -> None:
+    """Let the task's own function prepare an episode; blocks.
+
+    Raises:
+        TaskError: it raised.
+    """
+    task, seeds = instance.task, np.random.SeedSequence(instance.seed).spawn(2)
+    assert task.setup is not None
+    prepare = task.setup
+    try:
+        app.prepare(
+            lambda db: prepare(
+                Setup(
+                    parameters=instance.parameters,
+                    seed=instance.seed,
+                    rng=np.random.default_rng(seeds[1]),
+                    files=workspace,
+                    db=db,
+                )
+            )
+        )
+    except SandboxError:
+        raise
+    except Exception as error:  # the author's code
+        detail = str(error) if isinstance(error, MilepostError) else f"{type(error).__name__}: {error}"
+        raise TaskError(f"the set-up of the task {task.name!r} failed for seed {instance.seed}: {detail}") from error
+
+
+__all__ = ["Episode", "set_up"]

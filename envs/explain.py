@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,6 +20,7 @@ from ..rewards.types import Source
 from ..rewards.wording import describe, listed
 from .milestone_spec import MilestoneSpec
 from .parameters import Parameter
+from .places import OwnApp
 from .registration import env_id_of
 from .reward_spec import ComponentReward
 from .task import Task
@@ -40,6 +42,7 @@ _KNOWN_OF_MILESTONE = frozenset(
 _KNOWN_OF_TASK = frozenset(
     {"name", "version", "family", "description", "app", "start", "goal", "parameters", "actions", "max_steps"}
     | {"max_idle_steps", "milestones", "success", "oracle", "near_miss", "reward", "files"}
+    | {"site", "hosts", "workspace", "setup"}
 )
 
 
@@ -175,9 +178,28 @@ def _rules(task: Task, max_reward: float) -> tuple[str, ...]:
         ends.append(f"after {idle} nothing")
     once = "Each milestone pays once in an episode. What already holds at the start pays nothing."
     rules = [success, total, f"The episode ends {listed(ends, 'or')}.", once, *_how_it_pays(task, max_reward)]
+    rules += _where(task)
     if task.files:
         rules.append(f"The workspace holds {listed(list(task.files))} at the start.")
     return (*rules, *_further(task, _KNOWN_OF_TASK))
+
+
+def _where(task: Task) -> list[str]:
+    """Return where it runs, if that is no bundled application, and what prepares it."""
+    rules = []
+    if task.site is not None:
+        rules.append(f"Its pages are the files of the folder {Path(task.site).name}.")
+    elif task.hosts:
+        rules.append(f"Its pages are those of {listed(task.hosts)}.")
+    elif isinstance(task.app, OwnApp) or ":" in (task.app or ""):
+        rules.append(f"Its pages are served by {task.place}.")
+    elif task.app is None:
+        rules.append("It has no pages.")
+    if task.workspace is not None:
+        rules.append(f"The workspace begins as a copy of {Path(task.workspace).name}.")
+    if task.setup is not None:
+        rules.append("A function of Python prepares each episode.")
+    return rules
 
 
 def _how_it_pays(task: Task, max_reward: float) -> list[str]:

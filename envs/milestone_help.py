@@ -78,7 +78,7 @@ def milestones_markdown() -> str:
 
 
 def _keys_of_milestones() -> Iterator[str]:
-    documented = _attributes(MilestoneSpec)
+    documented = attributes_of(MilestoneSpec)
     for name, info in MilestoneSpec.model_fields.items():
         if name == "spec":
             continue
@@ -195,11 +195,11 @@ def _documented(cls: type[Templated]) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in reversed(cls.__mro__):
         if inspect.isclass(each) and issubclass(each, Templated):
-            found |= _attributes(each)
+            found |= attributes_of(each)
     return found
 
 
-def _attributes(cls: type[BaseModel]) -> dict[str, str]:
+def attributes_of(cls: type[BaseModel]) -> dict[str, str]:
     """Return what a class's docstring says of each of its attributes."""
     found: dict[str, str] = {}
     name = ""
@@ -217,4 +217,4 @@ if __name__ == "__main__":
     Path(sys.argv[1]).write_text(milestones_markdown(), encoding="utf-8")
 
 
-__all__ = ["SHOWN_TASKS", "milestones_markdown"]
+__all__ = ["SHOWN_TASKS", "attributes_of", "milestones_markdown"]

@@ -16,20 +16,31 @@
       - fill("Name", "{person}")
       - click("Submit")
 
-A task is data: nothing here starts a browser or loads an application.
+A task is data: nothing here starts a browser or loads an application. Where it may run is in `places`; one written in
+Python may also have functions, see `python_tasks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, NoReturn, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ..rewards.scorer import RewardScheme, most_reward
@@ -39,11 +50,19 @@ from ..rewards.tracker import dag_order
 from ..rewards.types import Milestone, Source
 from ..sandbox.errors import TaskError
 from .actions import ACTION_TYPES, DEFAULT_GROUPS, GROUPS, verbs_of
+from .fixtures import ARCHIVES, is_archive
 from .initial_files import MAX_INITIAL_FILES, fill_files, path_problem
 from .milestone_spec import Identifier, MilestoneSpec
 from .parameters import Parameter
+from .places import MAX_HOSTS, AppSpec, Host, OwnApp, Place, SiteFolder, full_path, missing, place_in_words, places_of
 from .reward_spec import MilestoneReward, RewardSpec, known_reward_keys
+from .schema_problems import SchemaProblem, hint, schema_problems
+from .setup import Setup
 from .task_file import Document, matching_files, read_documents
+
+
+NAME_PATTERN = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
+"""What a task may be named."""
 
 
 class NearMiss(BaseModel):
@@ -71,6 +90,15 @@ class FilledNearMiss:
     not_reached: frozenset[str]
 
 
+def _fixture(written: str, info: ValidationInfo) -> str:
+    path = full_path(written, info)
+    if not path.exists():
+        raise ValueError(missing("a folder or an archive", written, path))
+    if not path.is_dir() and not is_archive(path):
+        raise ValueError(f"expected a folder or an archive ({', '.join(ARCHIVES)}), got {written!r}; pack it so")
+    return str(path)
+
+
 class Task(BaseModel):
     """A family of episodes that differ in their drawn parameters.
 
@@ -79,11 +107,15 @@ class Task(BaseModel):
         version: raised when a change makes old scores incomparable.
         family: tasks of one kind, for reports.
         description: one line for people.
-        app: name of the bundled application.
+        app: where it runs: the name of a bundled or registered application, or an application of your own.
+        site: or a folder of HTML files, served read-only.
+        hosts: or real sites, the first being where the episode starts. With none of the three there are no pages.
         start: path (and query) on the application where the episode starts; values are URL-quoted.
         goal: what the agent is told.
         parameters: what an episode draws from its seed, in this order.
-        files: what the workspace holds from the start: path -> text, both templates; see `initial_files`.
+        workspace: a folder whose copy the workspace begins with, or an archive; see `fixtures`.
+        files: what it holds besides, from the start: path -> text, both templates; see `initial_files`.
+        setup: a function that prepares each episode's files and database; in Python only.
         actions: what the agent may do: groups of actions, or single ones; see docs/actions.md.
         max_steps: the episode is cut after so many actions.
         max_idle_steps: it is cut earlier after so many actions in a row that changed nothing; None: never.
@@ -96,15 +128,19 @@ class Task(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)]
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=60)]
     version: int = Field(default=0, ge=0)
     family: str = Field(min_length=1)
     description: str = Field(min_length=1)
-    app: str = Field(min_length=1)
+    app: AppSpec | None = None
+    site: SiteFolder | None = None
+    hosts: tuple[Host, ...] = Field(default=(), max_length=MAX_HOSTS)
     start: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
     goal: str = Field(min_length=1)
     parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
+    workspace: Annotated[str, StringConstraints(min_length=1), AfterValidator(_fixture)] | None = None
     files: dict[str, str] = Field(default_factory=dict, max_length=MAX_INITIAL_FILES)
+    setup: SkipJsonSchema[Callable[[Setup], None] | None] = Field(default=None, exclude=True, repr=False)
     actions: tuple[str, ...] = Field(default=DEFAULT_GROUPS, min_length=1)
     max_steps: int = Field(ge=1, le=500)
     max_idle_steps: int | None = Field(default=None, ge=1, le=500)
@@ -116,6 +152,7 @@ class Task(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        self._runs_somewhere()
         for i, name in enumerate(self.actions):
             _known(name, [*GROUPS, *ACTION_TYPES], "a group of actions or of a single action", "actions", i)
         earlier: list[str] = []
@@ -180,6 +217,19 @@ class Task(BaseModel):
                 _known(name, ids, "a milestone", "near_miss", i, "not_reached")
         return self
 
+    def _runs_somewhere(self) -> None:
+        given = [key for key in ("app", "site", "hosts") if getattr(self, key)]
+        if len(given) > 1:
+            _fail(f"expected one of app, site and hosts, got {' and '.join(given)}; take one out", given[-1])
+        if not given and not self.workspace and not self.files and self.setup is None:
+            _fail(
+                "expected where the task runs (`app: NAME`, `site: ./folder` or `hosts: [...]`), or what files it is about "
+                "(`workspace:` or `files:`), got none of them; add one",
+                "name",
+            )
+        if not given and self.start != "/":
+            _fail(f"expected `start` beside app, site or hosts only, got {self.start!r} without; take it out", "start")
+
     def _templates(self) -> list[tuple[tuple[str | int, ...], str]]:
         found: list[tuple[tuple[str | int, ...], str]] = [(("goal",), self.goal), (("start",), self.start)]
         found += [(("files", path), template) for path, text in self.files.items() for template in (path, text)]
@@ -201,6 +251,20 @@ class Task(BaseModel):
             sizes[name] = parameter.instance_count(sizes)
             product *= sizes[name]
         return product
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The applications that it runs on, the one where it starts first.
+
+        Raises:
+            TaskError: there is no such application, or it cannot be imported.
+        """
+        return places_of(self.app, self.site, self.hosts)
+
+    @property
+    def place(self) -> str:
+        """Where it runs, in a word or two."""
+        return place_in_words(self.app, self.site, self.hosts)
 
     @property
     def used_parameters(self) -> frozenset[str]:
@@ -345,30 +409,15 @@ def load_tasks(path_or_glob: str | Path) -> list[Task]:
     return tasks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchemaProblem:
-    """One thing that keeps a document from being a task: the line it is on, and a sentence with the cure."""
-
-    line: int
-    message: str
-
-
 def read_task(document: Document) -> tuple[Task | None, tuple[SchemaProblem, ...]]:
     """Return the task that a document holds, or None and everything that is wrong with it, unknown keys first."""
     if not isinstance(document.data, dict):
         message = f"expected a task (name:, app:, goal:, ...), got {type(document.data).__name__}"
         return None, (SchemaProblem(line=1, message=f"{message}; start from one of the bundled tasks"),)
     try:
-        return Task.model_validate(document.data), ()
+        return Task.model_validate(document.data, context={"folder": document.path.parent.absolute()}), ()
     except ValidationError as error:
-        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    found = []
-    for problem in problems:
-        location: tuple[str | int, ...] = (*problem["loc"], *problem.get("ctx", {}).get("where", ()))
-        if location[:1] == ("reward",) and problem["loc"]:  # next stands the mode, which is no key of the file
-            location = ("reward", *location[2:])
-        found.append(SchemaProblem(line=document.line_of(location), message=_explain(problem, location, document)))
-    return None, tuple(found)
+        return None, schema_problems(error, document, known_keys)
 
 
 def _parse(document: Document) -> Task:
@@ -380,37 +429,13 @@ def _parse(document: Document) -> Task:
     raise TaskError(f"{document.path}:{first.line}: {first.message}{more}")
 
 
-def _explain(problem: Any, location: tuple[str | int, ...], document: Document) -> str:
-    """Say what a validation problem is, in one sentence with its cure."""
-    where = ".".join(map(str, document.place_of(location))) or "the task"
-    context = problem.get("ctx", {})
-    match problem["type"]:
-        case "extra_forbidden":
-            known = context.get("known") or _known_keys(location)
-            return f"unknown key {location[-1]!r} in {where}; {_hint(str(location[-1]), known)}"
-        case "missing":
-            return f"{where} is missing; add it"
-        case "milestone_key" if len(within := document.place_of(problem["loc"])) > 2:  # a part of a detector
-            return f"{'.'.join(map(str, within))}: {problem['msg']}"
-        case "milestone_key" | "task_fit":
-            return str(problem["msg"])
-        case "value_error":
-            return f"{where}: {context['error']}"
-        case _:
-            message = problem["msg"][:1].lower() + problem["msg"][1:]
-            return f"{where}: {message}, got {_short(problem['input'])}; change it accordingly"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else text[:117] + "..."
-
-
-def _known_keys(location: tuple[str | int, ...]) -> list[str]:
+def known_keys(location: tuple[str | int, ...]) -> list[str]:
     """Return the keys that are allowed where an unknown one was found."""
     match location:
         case (_,):
-            return list(Task.model_fields)
+            return [name for name in Task.model_fields if name != "setup"]
+        case ("app", _):
+            return list(OwnApp.model_fields)
         case ("parameters", _, "sample", _):
             return ["from", "count", "distinct_from"]
         case ("parameters", _, _):
@@ -423,20 +448,23 @@ def _known_keys(location: tuple[str | int, ...]) -> list[str]:
             return []
 
 
-def _hint(given: str, known: list[str]) -> str:
-    close = get_close_matches(given, known, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"expected one of: {', '.join(known)}" if known else "take it out"
-
-
 def _known(name: str, known: list[str], what: str, *where: str | int) -> None:
     if name not in known:
-        _fail(f"{'.'.join(map(str, where))}: expected the name of {what}, got {name!r}; {_hint(name, known)}", *where)
+        _fail(f"{'.'.join(map(str, where))}: expected the name of {what}, got {name!r}; {hint(name, known)}", *where)
 
 
 def _fail(message: str, *where: str | int) -> NoReturn:
     raise PydanticCustomError("task_fit", "{message}", {"message": message, "where": where})
 
 
-__all__ = ["FilledNearMiss", "NearMiss", "SchemaProblem", "Task", "TaskInstance", "load_tasks", "read_task"]
+__all__ = [
+    "NAME_PATTERN",
+    "FilledNearMiss",
+    "NearMiss",
+    "SchemaProblem",
+    "Task",
+    "TaskInstance",
+    "known_keys",
+    "load_tasks",
+    "read_task",
+]

@@ -121,14 +121,16 @@ def read_documents(path: Path) -> list[Document]:
             f"{path}: expected UTF-8 text, got byte {raw[error.start]:#04x} at offset {error.start}; save it as UTF-8"
         ) from error
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        open_to_the_end = "end of stream" in (error.problem or "")  # then where it was opened says more
+        marks = (error.problem_mark, error.context_mark)
+        mark = next(filter(None, reversed(marks) if open_to_the_end else marks), None)
         line = mark.line + 1 if mark is not None else 1
         raise _problem(
             path,
             line,
             "YAML",
             f"{error.problem or error.context}",
-            "texts with ': ', '#', quotes or braces need quotes around them",
+            _cure_of(error.problem or ""),
         ) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise _problem(
@@ -162,6 +164,19 @@ def matching_files(path_or_glob: str | Path) -> list[Path]:
             'file, a folder, or a pattern in quotes such as "tasks/*.yaml"'
         )
     return found
+
+
+def _cure_of(problem: str) -> str:
+    """Return what to do about a problem that the YAML parser names."""
+    if r"'\t'" in problem:
+        return "indent with spaces, never with a tab"
+    if "expected <block end>" in problem and "<scalar>" in problem:
+        return "put quotes around a text with braces or quotes in it, and look above for a quote that is not closed"
+    if "expected <block end>" in problem:
+        return "give the line as many spaces as those it belongs with"
+    if "unexpected end of stream" in problem:
+        return "close the quotes"
+    return "texts with ': ', '#', quotes or braces need quotes around them"
 
 
 def _problem(path: Path, line: int, expected: str, got: str, cure: str) -> TaskError:

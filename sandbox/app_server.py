@@ -6,6 +6,8 @@ the Host header says which episode's database a request belongs to. An episode's
 in order of arrival, each as one transaction: committed when the handler returns, rolled back when it raises. So
 handlers must end their responses; endless streams are not supported.
 
+An application may give an episode something of its own in place of the shared ASGI application: see `Served`.
+
 request_gate.py turns away what does not come from the episode's own pages, and binds those pages by headers.
 """
 
@@ -22,7 +24,8 @@ import socket
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .errors import AppServerError
@@ -47,16 +50,33 @@ STATE_DEADLINE_S = 5.0
 REQUEST_DEADLINE_S = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What one episode of an application has to itself: a process, a proxy, an application made for it.
+
+    Attributes:
+        asgi: serves its requests, in the place of `App.asgi()`.
+        state: returns the server-side state, in the place of `App.state()`; read anew each time, on the server's loop.
+        close: frees what it holds; called once, on any thread; must not block.
+    """
+
+    asgi: ASGIApp
+    state: Callable[[], Awaitable[dict[str, Any]]]
+    close: Callable[[], None]
+
+
 class App(ABC):
     """One bundled application: a schema, seeded content, an ASGI app, and what a milestone may ask of its state.
 
     Attributes:
         name: lower-case letters, digits and hyphens; part of the origin.
         features: what its pages may use of `request_gate.POWERFUL_FEATURES`, by their Permissions-Policy names.
+        starts_slowly: whether opening an episode may take so long that others should not wait for it.
     """
 
     name: str
     features: ClassVar[frozenset[str]] = frozenset()
+    starts_slowly: ClassVar[bool] = False
 
     @abstractmethod
     def create_schema(self, db: sqlite3.Connection) -> None:
@@ -68,11 +88,21 @@ class App(ABC):
 
     @abstractmethod
     def asgi(self) -> ASGIApp:
-        """Return the ASGI application; called once. Handlers find the episode's connection as `request.state.db`."""
+        """Return the ASGI application; called once.
+
+        Handlers find the episode's connection as `request.state.db`, and as `request.state.hosts` the episode's
+        applications by their host and port.
+        """
 
     @abstractmethod
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
         """Return the server-side state as JSON-ready data."""
+
+    def serve(
+        self, db: sqlite3.Connection, rng: numpy.random.Generator, parameters: Mapping[str, Any]
+    ) -> Served | None:
+        """Return what this episode has to itself, if anything; called after `seed`. It may block."""
+        return None
 
 
 class _Hosted:
@@ -105,11 +135,20 @@ class AppInstance:
         host: the origin's host and port, as `PageSession.open` takes it in `allowed_hosts`.
     """
 
-    def __init__(self, server: AppServer, hosted: _Hosted, db: sqlite3.Connection, host: str, family: set[str]) -> None:
+    def __init__(
+        self,
+        server: AppServer,
+        hosted: _Hosted,
+        db: sqlite3.Connection,
+        host: str,
+        family: dict[str, App],
+        served: Served | None = None,
+    ) -> None:
         self.host = host
+        self._served = served
         self.origin = f"http://{host}"
         self._family = family
-        family.add(host)
+        family[host] = hosted.app
         self._server = server
         self._hosted = hosted
         self._db = db
@@ -123,6 +162,19 @@ class AppInstance:
     def failure(self) -> str | None:
         """What went wrong in a handler ("GET /x: ValueError: ..."), or None."""
         return self._failure
+
+    def prepare(self, change: Callable[[sqlite3.Connection], None]) -> None:
+        """Change the episode's database before its first request; what `change` raises passes through, undone.
+
+        Args:
+            change: is given the connection; its transaction is committed.
+        """
+        try:
+            change(self._db)
+            self._db.commit()
+        except BaseException:
+            self._db.rollback()
+            raise
 
     def check(self) -> None:
         """Raise AppServerError if a handler has failed since the episode began."""
@@ -140,7 +192,7 @@ class AppInstance:
         if self._closed:
             raise AppServerError("the application's episode is closed; open another one")
         cached = self._state
-        if cached is None or cached[0] != self._handled:
+        if cached is None or cached[0] != self._handled or self._served is not None:
             future = asyncio.run_coroutine_threadsafe(self._read_state(), self._server.loop)
             try:
                 cached = future.result(STATE_DEADLINE_S)
@@ -159,13 +211,17 @@ class AppInstance:
         if self._closed:
             return
         self._closed = True
-        self._family.discard(self.host)
+        self._family.pop(self.host, None)
         self._server.forget(self.host)
         with contextlib.suppress(RuntimeError):  # the server may be closed already
             asyncio.run_coroutine_threadsafe(self._close_db(), self._server.loop)
+        if self._served is not None:
+            self._served.close()
 
     async def _read_state(self) -> tuple[int, dict[str, Any]]:
         async with self._lock:
+            if self._served is not None:
+                return self._handled, await self._served.state()
             return self._handled, self._hosted.app.state(self._db)
 
     async def _close_db(self) -> None:
@@ -196,10 +252,11 @@ class AppInstance:
                         raise AnswerTooLargeError(f"it answered with more than {MAX_ANSWER_BYTES} bytes")
                 await send(message)
 
-            scope["state"] = {"db": self._db}
+            scope["state"] = {"db": self._db, "hosts": self._family}
             try:
+                asgi = self._hosted.asgi if self._served is None else self._served.asgi
                 async with asyncio.timeout(REQUEST_DEADLINE_S):
-                    await self._hosted.asgi(scope, bounded(receive), watched_send)
+                    await asgi(scope, bounded(receive), watched_send)
                 self._db.commit()
             except BodyTooLargeError as error:
                 self._db.rollback()
@@ -286,6 +343,7 @@ class AppServer:
             db = hosted.clone()
             app.seed(db, rng, parameters)
             db.commit()
+            served = app.serve(db, rng, parameters)
         except AppServerError:
             raise
         except Exception as error:
@@ -293,7 +351,7 @@ class AppServer:
                 f"the application {app.name!r} could not be set up: {type(error).__name__}: {error}"
             ) from error
         host = f"{secrets.token_hex(8)}.{app.name}.{SITE}:{self.port}"
-        instance = AppInstance(self, hosted, db, host, set() if beside is None else beside._family)
+        instance = AppInstance(self, hosted, db, host, {} if beside is None else beside._family, served)
         self._instances[host] = instance
         return instance
 
@@ -369,4 +427,4 @@ async def _plain(send: Send, status: int, text: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-__all__ = ["App", "AppInstance", "AppServer", "episode_database"]
+__all__ = ["App", "AppInstance", "AppServer", "Served", "episode_database"]

@@ -17,6 +17,7 @@
 Messages say what was expected, what came, and what to do about it. Warnings, which stop nothing:
 
     MilepostWarning             (a UserWarning)
+    ├── PluginWarning           an installed package's tasks are broken, or clash with others
     └── WeightOrderWarning      a task's component weights value the means above the end
 """
 
@@ -104,6 +105,10 @@ class MilepostWarning(UserWarning):
     """Root of every warning that milepost gives on purpose."""
 
 
+class PluginWarning(MilepostWarning):
+    """An installed package brings tasks that cannot be used; the message names it, and everything else goes on."""
+
+
 class WeightOrderWarning(MilepostWarning):
     """Component weights do not satisfy goal >= file >= ui; they are used as they are."""
 
@@ -119,6 +124,7 @@ __all__ = [
     "MilepostError",
     "MilepostWarning",
     "PageHungError",
+    "PluginWarning",
     "RewardError",
     "RunError",
     "SandboxError",

@@ -1,13 +1,18 @@
 """Rules on where an episode starts: the application with the task's parameters, before anything was done.
 
-The application's server side is made and asked here without a server and without a browser.
+The application's server side is made and asked here without a server and without a browser. A command is not started:
+what it serves is seen when the task is played.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -16,10 +21,15 @@ from ...rewards.state_detectors import ServerState
 from ...rewards.templates import Style
 from ...rewards.types import Moment
 from ...rewards.wording import every_spec
-from ...sandbox.app_server import App, episode_database
+from ...sandbox.app_server import App, Served, episode_database
 from ...sandbox.errors import MilepostError, RewardError, TaskError
 from ...sandbox.snapshot import Snapshot
-from ..apps import get_app
+from ...sandbox.workspace import Workspace
+from ..fixtures import fixture_folder
+from ..served.stateless import StatelessApp
+from ..served.static_site import StaticSite
+from ..setup import Setup
+from ..task import Task, TaskInstance
 from .findings import Findings, Subject
 
 _SEEDS = range(3)
@@ -48,28 +58,45 @@ def start(subject: Subject) -> Findings:
     """The application must start with the task's parameters, queries must fit its state, and nothing be earned yet."""
     task = subject.task
     try:
-        app = get_app(task.app)
+        app = task.places[0].app
     except TaskError as error:
-        yield subject.error("application", str(error), "app")
+        yield subject.error("application", str(error), _key(task))
         return
+    yield from _stateless(subject, app)
+    if task.workspace is not None:
+        try:
+            fixture_folder(Path(task.workspace))
+        except TaskError as error:
+            yield subject.error("workspace", str(error), "workspace")
+            return
     read: set[str] = set()
     told: set[str] = set()
     for seed in _SEEDS:
         try:
             parameters = _Read(task.draw_parameters(seed))
+            instance = task.instantiate(seed)
         except TaskError:
             return  # told by another rule
+        if isinstance(app, StaticSite) and not app.has(unquote(instance.start.partition("?")[0].partition("#")[0])):
+            shown = instance.start.partition("?")[0]
+            yield subject.error(
+                "start-page",
+                f"the episode starts at {shown}, and {app.folder} holds no such page; add it"
+                f"{' as index.html' if shown.endswith('/') else ''}, or name another with `start`",
+                "start",
+            )
+            return
         try:
-            state = _first_state(app, seed, parameters)
+            state = _first_state(app, instance, parameters)
         except MilepostError as error:
-            yield subject.error("application", str(error), "app")
+            yield subject.error("application", str(error), _key(task))
             return
         except Exception as error:  # the application is the user's code: whatever it raises is the finding
             yield subject.error(
                 "application",
-                f"the application {task.app!r} does not start with the parameters of seed {seed} "
+                f"the application {task.place!r} does not start with the parameters of seed {seed} "
                 f"({type(error).__name__}: {error}); mend the parameters or the application",
-                "app",
+                _key(task),
             )
             return
         read |= parameters.names
@@ -85,6 +112,8 @@ def start(subject: Subject) -> Findings:
                     i,
                     milestone=milestone.id,
                 )
+    if not all(milestone.spec.is_data() for milestone in task.milestones):
+        return  # a function of Python may use any parameter
     for name in task.parameters:
         if name not in read | task.used_parameters:
             yield subject.warning(
@@ -95,12 +124,56 @@ def start(subject: Subject) -> Findings:
             )
 
 
-def _first_state(app: App, seed: int, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])  # as an episode's own
+def _key(task: Task) -> str:
+    """Return the key that says where the task runs."""
+    return next((key for key in ("app", "site", "hosts") if getattr(task, key)), "name")
+
+
+def _stateless(subject: Subject, app: App) -> Findings:
+    """Nobody can ask for the state of what has none."""
+    if not isinstance(app, StatelessApp) or app.has_state:
+        return
+    for i, milestone in enumerate(subject.task.milestones):
+        if any(isinstance(each, ServerState) for each in every_spec(milestone.spec)):
+            yield subject.error(
+                "no-state",
+                f"{milestone.id!r} asks for the server's state, and {subject.task.place!r} tells none; ask for what is on "
+                "the page, in the files or in the requests, or give an application of your own a `state` path",
+                "milestones",
+                i,
+                milestone=milestone.id,
+            )
+
+
+def _first_state(app: App, instance: TaskInstance, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    seeds = np.random.SeedSequence(instance.seed).spawn(2)  # as an episode's own
+    rng = np.random.default_rng(seeds[0])
     with closing(episode_database()) as db:
         app.create_schema(db)
         app.seed(db, rng, parameters)
-        return app.state(db)
+        if instance.task.setup is not None:
+            _set_up(instance, db, parameters, np.random.default_rng(seeds[1]))
+        served = None if app.starts_slowly else app.serve(db, rng, parameters)
+        if served is None:
+            return app.state(db)
+        try:
+            return asyncio.run(_read(served))
+        finally:
+            served.close()
+
+
+async def _read(served: Served) -> dict[str, Any]:
+    return await served.state()
+
+
+def _set_up(instance: TaskInstance, db: Connection, parameters: Mapping[str, Any], rng: np.random.Generator) -> None:
+    assert instance.task.setup is not None
+    fixture = instance.task.workspace
+    workspace = Workspace.create(
+        fixture=None if fixture is None else fixture_folder(Path(fixture)), files=instance.files
+    )
+    with closing(workspace):
+        instance.task.setup(Setup(parameters=parameters, seed=instance.seed, rng=rng, files=workspace, db=db))
 
 
 def _problem(spec: Spec, state: Mapping[str, Any]) -> str:

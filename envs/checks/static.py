@@ -13,7 +13,7 @@ from pathlib import Path
 from ...sandbox.errors import TaskError
 from ..task import Task, read_task
 from ..task_file import Document, matching_files, read_documents
-from . import start, structure, texts
+from . import start, structure, texts, versions
 from .findings import Finding, Severity, Subject
 
 _ORDER = list(Severity)
@@ -67,7 +67,7 @@ def check_file(path_or_glob: str | Path) -> list[StaticReport]:
 def check_static(task: Task, document: Document | None = None) -> StaticReport:
     """Check a task that is already loaded; `document` lends the findings their lines."""
     subject = Subject(task=task, document=document)
-    rules = (*structure.RULES, *texts.RULES, *start.RULES)
+    rules = (*structure.RULES, *texts.RULES, *start.RULES, *versions.RULES)
     findings = [finding for rule in rules for finding in rule(subject)]
     findings.sort(key=lambda finding: (_ORDER.index(finding.severity), _line(finding)))
     return StaticReport(name=task.name, task=task, document=document, findings=tuple(findings))

@@ -45,6 +45,8 @@ def _own_texts(spec: Spec) -> Iterable[tuple[str, str]]:
     """Return the texts that stand directly in a detector's fields and were not left at their defaults."""
     for name, info in type(spec).model_fields.items():
         value = getattr(spec, name)
+        if name == "path" and getattr(spec, "moved_from", None) is not None:
+            continue  # wherever it was moved to, from there it came
         if name != "kind" and isinstance(value, str) and value != info.default:
             yield name, value
 
@@ -79,9 +81,9 @@ def told_by(task: Task, texts: Iterable[str]) -> frozenset[str]:
 
 
 def silent_goal(subject: Subject) -> Findings:
-    """What a milestone asks for, the goal should tell."""
+    """What a milestone asks for, the goal should tell, or a file that lies in the workspace from the start."""
     task = subject.task
-    told = told_by(task, [task.goal])
+    told = told_by(task, [task.goal, *task.files, *task.files.values()])
     for i, milestone in enumerate(task.milestones):
         if milestone.forbidden or milestone.spec.kind == "answer":  # an answer is to be found out
             continue

@@ -40,13 +40,9 @@ def tasks_named(name_or_file: str) -> list[Task]:
     Raises:
         TaskError: there is none, or the file is wrong.
     """
-    from .envs.registration import task_for
+    from .envs.registration import TASK_FILES, task_for, tasks_in
 
-    if not name_or_file.endswith((".yaml", ".yml")):
-        return [task_for(name_or_file)]
-    from .envs.task import load_tasks
-
-    return load_tasks(name_or_file)
+    return tasks_in(name_or_file) if name_or_file.endswith(TASK_FILES) else [task_for(name_or_file)]
 
 
 def registered(name_or_file: str) -> list[str]:
@@ -55,12 +51,12 @@ def registered(name_or_file: str) -> list[str]:
     Raises:
         TaskError: there is none, or the file is wrong.
     """
-    from .envs.registration import register_tasks
+    from .envs.registration import TASK_FILES, register_tasks
     from .envs.suites import expand, is_suite_file, load_suite
 
-    if not name_or_file.endswith((".yaml", ".yml")):
+    if not name_or_file.endswith(TASK_FILES):
         return list(expand([name_or_file]))
-    if is_suite_file(name_or_file):
+    if not name_or_file.endswith(".py") and is_suite_file(name_or_file):
         return list(load_suite(name_or_file).ids())
     return register_tasks(name_or_file)
 

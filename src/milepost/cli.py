@@ -23,6 +23,7 @@ from . import __version__
 from .arguments import registered, split_settings, tasks_named, train_extra
 from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
 from .label_commands import label_app
+from .play_command import play
 from .preferences_commands import preferences_app
 from .sandbox.errors import MilepostError, TaskError
 from .tasks_commands import tasks_app
@@ -45,6 +46,7 @@ app.add_typer(tasks_app, name="tasks")
 app.add_typer(train_app, name="train")
 app.add_typer(preferences_app, name="preferences")
 app.add_typer(label_app, name="label")
+app.command("play")(play)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The `milepost tasks` commands: see and check tasks."""
+"""The `milepost tasks` commands: see and check tasks. Those that write something are in authoring_commands.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from .arguments import registered, tasks_named
-from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
+from .authoring_commands import tasks_lock, tasks_new, tasks_schema
+from .console import HELP_OPTIONS, Json, plugin_warnings, print_json, stderr, stdout
 from .sandbox.errors import TaskError
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from .envs.explain import Explanation
     from .envs.task import Task
 
-tasks_app = typer.Typer(help="See and check tasks.", no_args_is_help=True, context_settings=HELP_OPTIONS)
+tasks_app = typer.Typer(help="See, write and check tasks.", no_args_is_help=True, context_settings=HELP_OPTIONS)
+tasks_app.command("new")(tasks_new)
+tasks_app.command("schema")(tasks_schema)
+tasks_app.command("lock")(tasks_lock)
 
 
 SuiteName = Annotated[
@@ -31,11 +35,11 @@ SuiteName = Annotated[
 
 @tasks_app.command("list")
 def tasks_list(*, suite: SuiteName = None, as_json: Json = False) -> None:
-    """List the registered tasks, or those of a suite with their length."""
-    from .envs.registration import registered_ids, task_for
+    """List the registered tasks, or those of a suite."""
+    from .envs.registration import registered_tasks, task_for
 
-    ids = registered_ids() if suite is None else registered(suite)
-    tasks = {task_id: task_for(task_id) for task_id in ids}
+    with plugin_warnings():
+        tasks = registered_tasks() if suite is None else {task_id: task_for(task_id) for task_id in registered(suite)}
     if as_json:
         print_json({"tasks": [_task_row(task_id, task) for task_id, task in tasks.items()]})
         return
@@ -56,7 +60,7 @@ def _task_row(task_id: str, task: Task) -> dict[str, Any]:
     return {
         "id": task_id,
         "family": task.family,
-        "app": task.app,
+        "app": task.place,
         "description": task.description,
         "instances": task.instance_count,
         "milestones": len(task.milestones),
@@ -167,7 +171,9 @@ def _show_explanation(explanation: Explanation, console: Console) -> None:
 def tasks_check(
     file: Annotated[
         str | None,
-        typer.Argument(help="A task file, a folder, a pattern in quotes, or a task's name.", show_default=False),
+        typer.Argument(
+            help="A task file (YAML or Python), a folder, a pattern in quotes, or a task's name.", show_default=False
+        ),
     ] = None,
     *,
     suite: SuiteName = None,
@@ -215,8 +221,10 @@ def tasks_check(
 
 def _read_for_check(file: str) -> list[StaticReport]:
     from .envs.checks.static import check_file, check_static
-    from .envs.registration import resolve_id, task_for
+    from .envs.registration import resolve_id, task_for, tasks_in
 
+    if file.endswith(".py"):
+        return [check_static(task) for task in tasks_in(file)]
     if file.endswith((".yaml", ".yml")) or Path(file).exists():
         return check_file(file)
     return [check_static(task_for(resolve_id(file)))]

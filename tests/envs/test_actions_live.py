@@ -106,7 +106,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         html: str, others: dict[str, str] | None = None, *, actions: tuple[str, ...] = tuple(GROUPS)
     ) -> Desktop:
         app = Desk({"/": html, **(others or {})})
-        monkeypatch.setattr("milepost.envs.episode.get_app", lambda name: app)
+        monkeypatch.setattr("milepost.envs.places.get_app", lambda name: app)
         task = Task.model_validate(
             {
                 "name": "desk",
