@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from ...sandbox.app_server import App
 
 _CLASSES = {
+    "claims": "ClaimsApp",
+    "drive": "DriveApp",
     "expenses": "ExpensesApp",
     "library": "LibraryApp",
     "mail": "MailApp",
     "reports": "ReportsApp",
     "settings": "SettingsApp",
+    "shop": "ShopApp",
 }
 
 APP_NAMES: tuple[str, ...] = tuple(_CLASSES)
