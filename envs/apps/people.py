@@ -16,9 +16,17 @@ DOMAIN = "harbor.example"
 
 
 def draw_people(rng: np.random.Generator, count: int, *, without: tuple[str, ...] = ()) -> list[str]:
-    """Return names of people, none twice; at most 400 together with those that must not be among them."""
+    """Return names of people, none twice.
+
+    Args:
+        rng: what draws them.
+        count: how many; at most 390.
+        without: names that are not among them, nor is one that a search for these words would find as well: a search
+            for Ada Baker finds Adam Baker.
+    """
     everybody = [f"{first} {last}" for first in FIRST_NAMES for last in LAST_NAMES]
-    free = [name for name in everybody if name not in without]
+    taken = [name.lower().split() for name in without]
+    free = [name for name in everybody if not any(all(word in name.lower() for word in words) for words in taken)]
     return [free[i] for i in rng.permutation(len(free))[:count].tolist()]
 
 

@@ -107,7 +107,7 @@ def draw_claims(rng: np.random.Generator, wanted: Wanted) -> list[Claim]:
     given = () if wanted.person is None else (wanted.person,)
     people = draw_people(rng, PEOPLE - len(given), without=given)
     place = int(rng.integers(20, CLAIMS - 20))
-    first = (int(rng.integers(1000, 9000)) if wanted.number is None else max(wanted.number - place, 760))
+    first = int(rng.integers(1000, 9000)) if wanted.number is None else max(wanted.number - place, 760)
     others = rng.choice([i for i in range(CLAIMS) if first + i != wanted.number], size=2, replace=False).tolist()
     days = sorted(rng.integers(0, 360, size=CLAIMS).tolist(), reverse=True)
     states = rng.choice(STATES, size=CLAIMS, p=[0.4, 0.3, 0.15, 0.15]).tolist()

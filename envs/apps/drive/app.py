@@ -34,8 +34,9 @@ class DriveApp(Desk):
     Task parameters, none needed: `place`, a folder such as "Clients" or "Clients 2024", and what lies in it: `file`,
     `second_file`, `third_file` and `decoy_file` on its first page (`on_page` "2": the first of them on the second),
     `largest_file`, `newest_file`, and `binned_file`, which lies in the bin.
-    State: `renamed`, `moved`, `binned`, `restored`, `destroyed`, `starred`, `uploaded`, `created` (folders): what is not
-    as it was at first; `downloads`, `searches`, `viewed`: what was asked for; `place`: facts of that folder at first.
+    State: `renamed`, `moved`, `binned`, `restored`, `destroyed`, `starred`, `uploaded`, `created` (folders): what is
+    not as it was at first; `downloads`, `searches`, `viewed`: what was asked for; `place`: facts of that folder at
+    first.
     """
 
     name = "drive"

@@ -27,7 +27,8 @@ CREATE TABLE file (
     first_place TEXT
 );
 CREATE INDEX file_folder ON file (folder);
-CREATE TABLE event (number INTEGER PRIMARY KEY, what TEXT NOT NULL, name TEXT NOT NULL, sha256 TEXT NOT NULL DEFAULT '');
+CREATE TABLE event (number INTEGER PRIMARY KEY, what TEXT NOT NULL, name TEXT NOT NULL,
+    sha256 TEXT NOT NULL DEFAULT '');
 CREATE TABLE task (place TEXT);
 """
 # What was uploaded has no first name, folder and place.
@@ -128,9 +129,7 @@ def find(db: sqlite3.Connection, number: int, place: str = "drive") -> sqlite3.R
     return rows[0] if rows else None
 
 
-def _files(
-    db: sqlite3.Connection, where: str, values: Sequence[Any], *, order: str, down: bool
-) -> list[sqlite3.Row]:
+def _files(db: sqlite3.Connection, where: str, values: Sequence[Any], *, order: str, down: bool) -> list[sqlite3.Row]:
     way = "DESC" if down else "ASC"
     return db.execute(
         f"SELECT {_COLUMNS} FROM file JOIN folder ON folder.number = file.folder WHERE {where} "
@@ -140,7 +139,7 @@ def _files(
 
 
 def name_problem(db: sqlite3.Connection, name: str, folder: int | None) -> str:
-    """Return what is wrong with a new name, "" if nothing; of a file in a folder, or of a folder if `folder` is None."""
+    """Return what is wrong with a new name of a file in a folder, or of a folder if `folder` is None; "" if nothing."""
     if not name:
         return "Name is missing"
     if len(name) > MAX_NAME_CHARS:

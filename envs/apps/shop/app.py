@@ -41,9 +41,9 @@ class ShopApp(Desk):
     `in_stock` and `colour`; `cart_first` and `cart_second`, products that lie in
     the cart; `coupon`; `staff` and `code`, who may sign in as staff.
     State: `cart`, and `orders` with their `lines`, of `{product, colour, quantity}`; `coupon`, `wishes`, `searches`,
-    `viewed`, `signed_in`; `changed`, the products that are not as they were, `{product, price, stock, shown}`; `wanted`,
-    facts about the task's thing at first: `price`, `rating` and `stock` of its maker's, names of the `cheapest`, the
-    `dearest` and the `best`.
+    `viewed`, `signed_in`; `changed`, the products that are not as they were, `{product, price, stock, shown}`;
+    `wanted`, facts about the task's thing at first: `price`, `rating` and `stock` of its maker's, names of the
+    `cheapest`, the `dearest` and the `best`.
     """
 
     name = "shop"
@@ -202,7 +202,12 @@ class ShopApp(Desk):
     def _cart_page(self, request: Request, errors: Mapping[str, str], *, code: str = "") -> Response:
         db = database(request)
         lines = [
-            {**dict(row), "href": f"/products/{slug(row['name'])}", "each": _money(row["cents"]), "all": _money(row["sum"])}
+            {
+                **dict(row),
+                "href": f"/products/{slug(row['name'])}",
+                "each": _money(row["cents"]),
+                "all": _money(row["sum"]),
+            }
             for row in store.lines(db)
         ]
         sums = {key: _money(value) for key, value in store.totals(db).items() if key != "coupon"}
@@ -242,7 +247,9 @@ class ShopApp(Desk):
         db = database(request)
         code = (await fields(request, ["coupon"]))["coupon"]
         if not code or not store.use_coupon(db, code):
-            return self._cart_page(request, {"coupon": "There is no such coupon" if code else "Coupon is missing"}, code=code)
+            return self._cart_page(
+                request, {"coupon": "There is no such coupon" if code else "Coupon is missing"}, code=code
+            )
         say(db, f"Coupon applied: {store.COUPON_PERCENT} % off")
         return see_other("/cart")
 

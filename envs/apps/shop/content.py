@@ -91,7 +91,9 @@ def wanted_of(parameters: Mapping[str, Any]) -> Wanted:
             return None
         value = text_parameter("shop", parameters, name)
         if known and value not in known:
-            raise TaskError(f"the application 'shop' expects {name!r} to be one of {', '.join(known)}; it got {value!r}")
+            raise TaskError(
+                f"the application 'shop' expects {name!r} to be one of {', '.join(known)}; it got {value!r}"
+            )
         return value
 
     price = text("price")
@@ -142,7 +144,9 @@ def _of_thing(rng: np.random.Generator, category: str, thing: str, wanted: Wante
     stock[rng.integers(count)] = 0
     if is_wanted and wanted.maker is not None:
         if wanted.cents is not None:
-            price_of = {m: c + 1 if c == wanted.cents else c for m, c in price_of.items()} | {wanted.maker: wanted.cents}
+            price_of = {m: c + 1 if c == wanted.cents else c for m, c in price_of.items()} | {
+                wanted.maker: wanted.cents
+            }
         rank = int(rng.integers(ROWS_PER_PAGE, count)) if wanted.late else int(rng.integers(ROWS_PER_PAGE))
         makers.remove(wanted.maker)
         makers.insert(rank, wanted.maker)

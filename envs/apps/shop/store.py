@@ -35,7 +35,8 @@ CREATE TABLE placed (number INTEGER PRIMARY KEY, name TEXT, street TEXT, city TE
     payment TEXT, cents INTEGER, coupon TEXT);
 CREATE TABLE wish (product INTEGER PRIMARY KEY REFERENCES product);
 CREATE TABLE event (number INTEGER PRIMARY KEY, what TEXT NOT NULL, name TEXT NOT NULL);
-CREATE TABLE account (name TEXT PRIMARY KEY, code TEXT NOT NULL, role TEXT NOT NULL, signed_in INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE account (name TEXT PRIMARY KEY, code TEXT NOT NULL, role TEXT NOT NULL,
+    signed_in INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE basket (coupon TEXT, known_coupon TEXT, next_order INTEGER NOT NULL);
 CREATE TABLE task (thing TEXT, maker TEXT);
 """
@@ -68,9 +69,9 @@ def fill(
         "INSERT INTO product (name, maker, thing, category, cents, tenths, stock, colours, blurb, first_cents, "
         "first_stock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (p.name, p.maker, p.thing, p.category, p.cents, p.tenths, p.stock, ",".join(p.colours), p.blurb)
-            + (p.cents, p.stock)
+            (p.name, p.maker, p.thing, p.category, p.cents, p.tenths, p.stock, ",".join(p.colours), p.blurb, *first)
             for p in products
+            for first in [(p.cents, p.stock)]
         ],
     )
     for name in cart:
@@ -218,9 +219,7 @@ def signed_in(db: sqlite3.Connection) -> sqlite3.Row | None:
 
 def change(db: sqlite3.Connection, product: int, *, cents: int, stock: int, shown: bool) -> None:
     """Change a product as staff may."""
-    db.execute(
-        "UPDATE product SET cents = ?, stock = ?, shown = ? WHERE number = ?", (cents, stock, shown, product)
-    )
+    db.execute("UPDATE product SET cents = ?, stock = ?, shown = ? WHERE number = ?", (cents, stock, shown, product))
 
 
 def amount(cents: int) -> int | float:
