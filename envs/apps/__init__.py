@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 _CLASSES = {
     "claims": "ClaimsApp",
+    "console": "ConsoleApp",
     "drive": "DriveApp",
     "expenses": "ExpensesApp",
+    "insights": "InsightsApp",
     "library": "LibraryApp",
     "mail": "MailApp",
+    "post": "PostApp",
     "reports": "ReportsApp",
     "settings": "SettingsApp",
     "shop": "ShopApp",
