@@ -58,7 +58,7 @@ def register_tasks(path_or_glob: str | Path) -> list[str]:
 
 def register_bundled_tasks() -> None:
     """Register the tasks that come with milepost. Calling it again changes nothing."""
-    for path in sorted(BUNDLED_TASKS.glob("*.yaml")):
+    for path in sorted(BUNDLED_TASKS.rglob("*.yaml")):
         keys = dict(_KEY.findall(path.read_text(encoding="utf-8")))
         if "name" in keys:
             env_id = env_id_of(keys["name"], int(keys.get("version", 0)))
