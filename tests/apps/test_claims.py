@@ -78,6 +78,15 @@ def test_rejecting_takes_a_reason(site):
     assert (site.state["claims"][0]["state"], site.state["claims"][0]["reason"]) == ("Rejected", "Too late")
 
 
+def test_comments(site):
+    refused = site.client.post("/claims/CL-4821/comments", data={"comment": " "})
+    assert (refused.status_code, alerts(refused)) == (422, ["Comment is missing"])
+    assert "Comment added" in site.client.post("/claims/CL-4821/comments", data={"comment": "<b>Why?</b>"}).text
+    assert "&lt;b&gt;Why?" in site.get("/claims/CL-4821").text
+    assert site.state["comments"] == [{"claim": "CL-4821", "text": "<b>Why?</b>"}]
+    assert site.state["claims"] == []
+
+
 def test_editing(site):
     wrong = site.client.post("/claims/CL-4821/edit", data={"centre": "Moon", "day": "2025-02-30"})
     assert alerts(wrong) == ["Choose a cost centre", "Date is not a date such as 2025-06-30"]

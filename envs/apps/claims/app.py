@@ -39,7 +39,7 @@ class ClaimsApp(Desk):
     decided already), `claim_state`, `claim_amount`, `claim_item` (the category of its only item); `largest`, whatever
     it is, makes it the largest of all.
     State: `claims`, those that were touched, `{claim, person, centre, date, state, reason, items}` with `items` a list
-    of `{category, amount, note}`; `people`, those who were added; `profile`, `searches`, `viewed`; `wanted`, the amount
+    of `{category, amount, note}`; `comments`, a list of `{claim, text}`; `people`, those who were added; `profile`, `searches`, `viewed`; `wanted`, the amount
     and the date of the task's claim.
     """
 
@@ -91,6 +91,7 @@ class ClaimsApp(Desk):
             Route("/claims/{claim}/approve", self._approve, methods=["POST"]),
             Route("/claims/{claim}/reject", self._reject, methods=["POST"]),
             Route("/claims/{claim}/edit", self._edit, methods=["POST"]),
+            Route("/claims/{claim}/comments", self._comment, methods=["POST"]),
             Route("/claims/{claim}/items", self._items, methods=["GET"]),
             Route("/claims/{claim}/items", self._add, methods=["POST"]),
             Route("/claims/{claim}/items/{item}/remove", self._remove, methods=["POST"]),
@@ -153,10 +154,11 @@ class ClaimsApp(Desk):
             address=_address(row),
             reason=row["reason"],
             items=_items(database(request), row),
+            comments=store.comments(database(request), row["number"]),
             centres=CENTRES,
             modal=modal,
             errors=errors or {},
-            given=given or {"reason": "", "centre": row["centre"], "day": row["day"]},
+            given={"reason": "", "comment": "", "centre": row["centre"], "day": row["day"], **(given or {})},
         )
 
     async def _approve(self, request: Request) -> Response:
@@ -171,8 +173,7 @@ class ClaimsApp(Desk):
         problem = "Reason is missing" if not given["reason"] else ""
         problem = "Reason is too long" if len(given["reason"]) > 200 else problem
         if problem:
-            shown = {**given, "centre": row["centre"], "day": row["day"]}
-            return self._claim_page(request, row, modal="reject", errors={"reason": problem}, given=shown)
+            return self._claim_page(request, row, modal="reject", errors={"reason": problem}, given=given)
         store.decide(database(request), row["number"], "Rejected", given["reason"])
         say(database(request), f"CL-{row['number']} rejected")
         return see_other(_address(row))
@@ -182,9 +183,20 @@ class ClaimsApp(Desk):
         given = await fields(request, ["centre", "day"])
         errors = _head_problems(given)
         if errors:
-            return self._claim_page(request, row, modal="edit", errors=errors, given={**given, "reason": ""})
+            return self._claim_page(request, row, modal="edit", errors=errors, given=given)
         store.edit(database(request), row["number"], given["centre"], given["day"])
         say(database(request), "Changes saved")
+        return see_other(_address(row))
+
+    async def _comment(self, request: Request) -> Response:
+        row = _claim(request)
+        given = await fields(request, ["comment"])
+        problem = "Comment is missing" if not given["comment"] else ""
+        problem = "Comment is too long" if len(given["comment"]) > 200 else problem
+        if problem:
+            return self._claim_page(request, row, errors={"comment": problem}, given=given)
+        store.comment(database(request), row["number"], given["comment"])
+        say(database(request), "Comment added")
         return see_other(_address(row))
 
     # ---------------------------------------------------------------- handing in, step by step

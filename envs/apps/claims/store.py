@@ -38,6 +38,7 @@ CREATE TABLE person (
 );
 CREATE TABLE profile (phone TEXT NOT NULL, room TEXT NOT NULL, language TEXT NOT NULL,
     saves INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE comment (number INTEGER PRIMARY KEY, claim INTEGER NOT NULL REFERENCES claim, text TEXT NOT NULL);
 CREATE TABLE event (number INTEGER PRIMARY KEY, what TEXT NOT NULL, name TEXT NOT NULL);
 CREATE TABLE task (claim INTEGER);
 """
@@ -125,6 +126,16 @@ def edit(db: sqlite3.Connection, claim: int, centre: str, day: str) -> None:
     _touch(db, claim)
 
 
+def comment(db: sqlite3.Connection, claim: int, text: str) -> None:
+    """Write something beneath a claim."""
+    db.execute("INSERT INTO comment (claim, text) VALUES (?, ?)", (claim, text))
+
+
+def comments(db: sqlite3.Connection, claim: int) -> list[str]:
+    """Return what was written beneath a claim, in the order of writing."""
+    return [text for (text,) in db.execute("SELECT text FROM comment WHERE claim = ? ORDER BY number", (claim,))]
+
+
 def _touch(db: sqlite3.Connection, claim: int) -> None:
     db.execute("UPDATE claim SET touched = 1 WHERE number = ?", (claim,))
 
@@ -190,6 +201,10 @@ def state(db: sqlite3.Connection) -> dict[str, Any]:
             }
             for row in touched
         ],
+        "comments": [
+            {"claim": f"CL-{row['claim']}", "text": row["text"]}
+            for row in db.execute("SELECT claim, text FROM comment ORDER BY number").fetchall()
+        ],
         "people": [
             {key: row[key] for key in ("name", "email", "start", "team", "laptop")} | {"parking": bool(row["parking"])}
             for row in new
@@ -208,6 +223,8 @@ __all__ = [
     "add_person",
     "amount",
     "claims",
+    "comment",
+    "comments",
     "decide",
     "drop_item",
     "edit",
