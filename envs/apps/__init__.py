@@ -12,11 +12,17 @@ if TYPE_CHECKING:
     from ...sandbox.app_server import App
 
 _CLASSES = {
+    "claims": "ClaimsApp",
+    "console": "ConsoleApp",
+    "drive": "DriveApp",
     "expenses": "ExpensesApp",
+    "insights": "InsightsApp",
     "library": "LibraryApp",
     "mail": "MailApp",
+    "post": "PostApp",
     "reports": "ReportsApp",
     "settings": "SettingsApp",
+    "shop": "ShopApp",
 }
 
 APP_NAMES: tuple[str, ...] = tuple(_CLASSES)

@@ -72,7 +72,8 @@ class Website(App):
 
     async def _error_page(self, request: Request, error: Exception) -> Response:
         status_code = error.status_code if isinstance(error, HTTPException) else 500
-        return self.page("error.html", status_code=status_code, found=status_code != 404)
+        found, allowed = status_code != 404, status_code != 403
+        return self.page("error.html", status_code=status_code, found=found, allowed=allowed)
 
 
 def database(request: Request) -> sqlite3.Connection:

@@ -17,8 +17,29 @@ PARAMETERS = {
     "library": {"task": "Resetting", "color": "blue", "thing": "router", "decoy_color": "red"},
     "mail": {},
     "settings": {"section": "Privacy", "switch": "Photos", "decoy_switch": "Trips", "device": "Tablet"},
+    "claims": {},
+    "console": {},
+    "drive": {},
+    "insights": {},
+    "post": {},
+    "shop": {"cart_first": "Oak Lamp"},
 }
+SMALL = ("expenses", "library", "mail", "reports", "settings")
+"""Applications whose pages are short enough for a very small model."""
 PAGES = {
+    "claims": ["/", "/?q=a&state=Open&sort=Amount", "/claims/new", "/people", "/people/1", "/people/new", "/profile"],
+    "console": ["/", "/settings/General", "/members", "/members/1?act=remove", "/members/invite", "/keys", "/keys/new"],
+    "drive": [
+        "/",
+        "/folders/Clients-2024?page=2",
+        "/files/3?act=move",
+        "/folders/Board?act=new",
+        "/search?q=budget",
+        "/bin",
+    ],
+    "insights": ["/", "/dashboards/North", "/orders?region=North", "/schedules/new", "/reports/new"],
+    "post": ["/", "/folders/Spam", "/letters/3?act=spam", "/compose?pass=3", "/contacts", "/rules", "/search?q=ada"],
+    "shop": ["/", "/products?q=kettle&sort=Rating", "/products/Oak-Kettle", "/cart", "/checkout", "/wishes", "/login"],
     "expenses": ["/new"],
     "reports": ["/", "/sections/Finance", "/reports/North-Budget"],
     "library": ["/", "/search?q=router", "/search?q=nothing", "/articles/Resetting-a-blue-router"],
@@ -33,7 +54,7 @@ def site(name, seed=0):
 
 
 def test_apps_are_found_by_name_and_built_once():
-    assert sorted(APP_NAMES) == ["expenses", "library", "mail", "reports", "settings"]
+    assert sorted(APP_NAMES) == sorted(PAGES)
     for name in APP_NAMES:
         assert get_app(name).name == name
         assert get_app(name) is get_app(name)
@@ -41,8 +62,8 @@ def test_apps_are_found_by_name_and_built_once():
 
 
 def test_unknown_app_names_the_bundled_ones():
-    with pytest.raises(TaskError, match=r"'shop'.*expenses, library, mail, reports, settings"):
-        get_app("shop")
+    with pytest.raises(TaskError, match=r"'bank'.*expenses, insights, library, mail, post, reports, settings"):
+        get_app("bank")
 
 
 def test_importing_the_apps_package_loads_no_web_framework():
@@ -67,6 +88,18 @@ def test_importing_the_apps_package_loads_no_web_framework():
         ("mail", "/messages/٣"),
         ("mail", "/drafts/1"),
         ("settings", "/sections/Secret"),
+        ("claims", "/claims/CL-1"),
+        ("claims", "/claims/99999999999"),
+        ("console", "/settings/Secret"),
+        ("console", "/members/0"),
+        ("drive", "/files/99999"),
+        ("drive", "/folders/Secret"),
+        ("insights", "/dashboards/Secret"),
+        ("insights", "/orders/OR-1"),
+        ("post", "/letters/x"),
+        ("post", "/folders/Draft"),
+        ("shop", "/products/Oak-Ocean"),
+        ("shop", "/orders/HM-1"),
         *((name, "/nowhere") for name in APP_NAMES),
     ],
 )
@@ -84,7 +117,7 @@ def test_pages_load_nothing_from_anywhere_else(name, path):
     assert not re.search(r"https?:|//[a-z]|url\(|@import|\bsrc=", response.text)
 
 
-@pytest.mark.parametrize(("name", "path"), EVERY_PAGE)
+@pytest.mark.parametrize(("name", "path"), [(name, path) for name, path in EVERY_PAGE if name in SMALL])
 def test_pages_stay_short(name, path):
     response = site(name).get(path)
     spoken = re.sub(r'<div class="band".*?</div>', "", response.text)
