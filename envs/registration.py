@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..sandbox.errors import TaskError
+from .miniwob.pages import miniwob_task_names
 
 if TYPE_CHECKING:
     from .task import Task
@@ -64,6 +65,9 @@ def register_bundled_tasks() -> None:
             env_id = env_id_of(keys["name"], int(keys.get("version", 0)))
             if env_id not in _tasks:
                 _register(env_id, partial(_load_bundled, path, env_id))
+    for name in miniwob_task_names():
+        if (env_id := env_id_of(name, 0)) not in _tasks:
+            _register(env_id, partial(_load_miniwob, name))
 
 
 def task_for(name_or_id: str) -> Task:
@@ -141,6 +145,12 @@ def _load_bundled(path: Path, env_id: str) -> Task:
             register_task(task)
             return task
     raise TaskError(f"{path} was registered as {env_id} but holds no such task; restart Python if the file was changed")
+
+
+def _load_miniwob(name: str) -> Task:
+    from .miniwob.tasks import miniwob_task
+
+    return miniwob_task(name)
 
 
 def _split(env_id: str) -> tuple[str, int]:
