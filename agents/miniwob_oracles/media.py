@@ -85,7 +85,7 @@ _CODES = {
 def _colour(look: Look) -> Script:
     (name,) = look.told(r"Select (\w+) with")
     look = yield act("fill", look.of("textbox")[0], _CODES[name])
-    look = yield act("click", "Color:")  # away from the wheel, which lies over the button
+    look = yield act("mouse_click", 600, 500)  # away from the wheel, which lies over the button
     yield click(look.one("Submit", "button"))
 
 

@@ -35,14 +35,12 @@ def _menu_button(look: Look) -> Script:
 def _pie(look: Look) -> Script:
     (name,) = look.told(r'labeled "(.)"')
     look = yield click(look.one("+", "clickable"))
-    for _ in range(6):  # it opens frame by frame
-        look = yield act("wait", 400)
-        look = yield act("click", name)
-        if not look.error:
-            break
+    look = yield act("wait", 1000)
+    look = yield act("wait", 1000)
+    yield act("click", name)
 
 
-_FOLDER = re.compile(r'class="folder[^"]*">([^<]*)<')
+_ENTRY = re.compile(r'class="(folder|file)[^"]*">([^<]*)<')
 
 
 def _tree(look: Look) -> Script:
@@ -50,10 +48,12 @@ def _tree(look: Look) -> Script:
     (name,) = look.told(r'named "(.*)"')
     opened: set[str] = set()
     while not any(line.name == name for line in look.lines):
-        folder = next(found for found in _FOLDER.findall(look.html) if found not in opened)
+        entries = _ENTRY.findall(look.html)
+        place = next(i for i, (kind, folder) in enumerate(entries) if kind == "folder" and folder not in opened)
+        folder = entries[place][1]
         opened.add(folder)
-        look = yield act("click", folder)
-    yield act("click", name)
+        look = yield act("click", folder, nth=1 + [entry for _, entry in entries[:place]].count(folder))
+    yield act("click", name, nth=1)
 
 
 ORACLES: dict[str, Oracle] = {

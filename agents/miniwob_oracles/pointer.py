@@ -15,41 +15,58 @@ def _grid_point(look: Look) -> Script:
     yield act("mouse_click", _GRID_CENTRE[0] + _GRID_STEP * across, _GRID_CENTRE[1] - _GRID_STEP * up)
 
 
+def _past(start: tuple[float, float], end: tuple[float, float], by: float = 8) -> str:
+    """Return a drag that goes a little beyond its end: there a neighbour gives way for certain."""
+    beyond = [b + by * ((b > a) - (b < a)) for a, b in zip(start, end, strict=True)]
+    return act("mouse_drag", *start, *beyond)
+
+
+_FIRST_ROW, _ROW_STEP = (60.0, 69.8), 28.6
+
+
 def _row(look: Look) -> Script:
     name, where = look.told(r"Drag (\w+) (.*)\.")
     names = look.texts
     place = names.index(name)
-    if "position" in where and where[:6] == "to the":
+    if where.endswith("position") and where.startswith("to the"):
         target = int(re.sub(r"\D", "", where)) - 1
     else:
         target = {"to the top": 0, "to the bottom": len(names) - 1}.get(where, place + (1 if where.startswith("down") else -1))
-    yield act("drag", name, names[target])
+    x, top = _FIRST_ROW
+    yield _past((x, top + _ROW_STEP * place), (x, top + _ROW_STEP * target))
 
 
 _COLUMNS = {"left": 0, "center": 1, "right": 2}
 _ROWS = {"top": 0, "center": 1, "bottom": 2}
 _MOVES = {"up by one": -3, "down by one": 3, "left by one": -1, "right by one": 1}
+_FIRST_CELL, _CELL_STEP = (28.0, 78.0), 46
 
 
 def _grid_item(look: Look) -> Script:
     name, where = look.told(r"Drag (\w+) (.*)\.")
-    names = look.texts
+    place = look.texts.index(name)
     if where in _MOVES:
-        target = names.index(name) + _MOVES[where]
+        target = place + _MOVES[where]
     else:
         words = where.removeprefix("to the ").split()
         row, column = words if len(words) == 2 else ("center", words[0])
         target = 3 * _ROWS[row] + _COLUMNS[column]
-    yield act("drag", name, names[target])
+    yield _past(_cell(place), _cell(target))
+
+
+def _cell(place: int) -> tuple[float, float]:
+    x, y = _FIRST_CELL
+    return x + _CELL_STEP * (place % 3), y + _CELL_STEP * (place // 3)
 
 
 def _sort(look: Look) -> Script:
     """Drag the smallest of the rest up to its place, until all are in theirs."""
     for place in range(len(look.texts)):
         numbers = [int(text) for text in look.texts]
-        least = min(numbers[place:])
-        if numbers[place] != least:
-            look = yield act("drag", str(least), str(numbers[place]))
+        least = numbers.index(min(numbers[place:]), place)
+        if numbers[place] != numbers[least]:
+            x, top = _FIRST_ROW
+            look = yield _past((x, top + _ROW_STEP * least), (x, top + _ROW_STEP * place))
     yield click(look.one("Submit", "button"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .reading import Look, Oracle, Part, Script, act, click, fill
 
-_MOST_SCROLLS = 25
+_MOST_SCROLLS = 45
 
 
 def _scroll(look: Look, direction: str) -> Part:
