@@ -69,53 +69,49 @@ def _senders(look: Look) -> list[str]:
     return [line.name.split(" ")[0] for line in look.of("clickable") if line.name]
 
 
-def _names(look: Look) -> list[str]:
-    """Return the capitalised words of the goal that begin no sentence, or are a sender's: whom it is about."""
-    words = re.findall(r"[A-Z][\w-]+", look.goal)
-    return [word for word in words if word in _NAMED(look)]
+def _people(look: Look) -> list[str]:
+    """Return whom a sentence in anybody's words names: senders, and whatever else is capitalised within it."""
+    words = [(found[0], found.start()) for found in re.finditer(r"[A-Z][\w-]+", look.goal)]
+    senders = _senders(look)
+    people = [word for word, at in words if word in senders or not re.search(r"(^|[.?!:;,] |\")$", look.goal[:at])]
+    return list(dict.fromkeys(people))
 
 
-def _NAMED(look: Look) -> set[str]:
-    return set(_senders(look))
-
-
-_FROM_FIRST = re.compile(
-    r"(?:from|by|of|message|mail|email) (?P<sender>[A-Z][\w-]+)|(?P<owner>[A-Z][\w-]+)(?:'s| sent| wants)", re.UNICODE
-)
-
-
-def _freely_forward(look: Look) -> Script:
-    sender, to = _whom(look)
-    yield from _forward(look, sender, to)
-
-
-def _whom(look: Look) -> tuple[str, str]:
-    """Tell who has written, and who is to have it, from a sentence in anybody's words."""
-    names = [word for word in re.findall(r"[A-Z][\w-]+", look.goal) if word in _senders(look) or _is_person(look, word)]
-    names = list(dict.fromkeys(names))
-    sender = _sender_in(look, names)
-    others = [name for name in names if name != sender]
-    return sender, others[0]
-
-
-def _is_person(look: Look, word: str) -> bool:
-    return re.search(rf"(?<![.?!] )(?<!^)\b{word}\b", look.goal) is not None and word not in ("I", "Email", "Mail", "Please")
-
-
-def _sender_in(look: Look, names: list[str]) -> str:
-    for name in names:
-        if re.search(rf"(?:from|by|written by|of|got from) {name}\b|\b{name}'s\b|\b{name} (?:has )?(?:just )?sent\b|NAME wants", look.goal):
+def _writer(look: Look, people: list[str]) -> str:
+    """Return who of them has written the message that a sentence is about."""
+    for name in people:
+        if re.search(rf"\b(from|by|of) {name}\b|\b{name}'s\b|\b{name} (\w+ )?sent\b|\b{name} wants (his|her)", look.goal):
             return name
-    return names[0]
+    return people[0]
+
+
+def _freely_forwarded(look: Look) -> Script:
+    people = _people(look)
+    writer = _writer(look, people)
+    yield from _forward(look, writer, next(name for name in people if name != writer))
+
+
+def _freely_told(look: Look) -> Script:
+    sender = next(name for name in _people(look) if name in _senders(look))
+    message = re.search(r'"+([^"]+?)"', look.goal)
+    if message is not None:
+        yield from _reply(look, sender, message[1])
+    elif len([name for name in _people(look) if name in _senders(look)]) > 1:
+        yield from _freely_forwarded(look)
+    elif re.search(r"delete|trash|\brid\b|remove|erase|don't want|throw", look.goal, re.IGNORECASE):
+        yield from _delete(look, sender)
+    else:
+        yield from _star(look, sender)
 
 
 ORACLES: dict[str, Oracle] = {
     "email-inbox": _as_told,
     "email-inbox-delete": _as_told,
     "email-inbox-forward": _as_told,
-    "email-inbox-forward-nl": _freely_forward,
-    "email-inbox-forward-nl-turk": _freely_forward,
+    "email-inbox-forward-nl": _freely_forwarded,
+    "email-inbox-forward-nl-turk": _freely_forwarded,
     "email-inbox-important": _as_told,
+    "email-inbox-nl-turk": _freely_told,
     "email-inbox-noscroll": _as_told,
     "email-inbox-reply": _as_told,
     "email-inbox-star-reply": _as_told,
