@@ -18,6 +18,7 @@ import numpy as np
 
 from ..envs.concurrent import reset_many, step_many
 from ..envs.env import MilepostEnv
+from ..envs.observation_kinds import DEFAULT_KINDS
 from ..envs.registration import task_for
 from .policies import Decision, Policy, View
 from .prompts import render_observation
@@ -74,19 +75,30 @@ class EnvPool:
     Args:
         screenshots: whether the environments take a screenshot at every step.
         ledger_dir: folder for the episodes' ledgers; None writes none.
+        observations: the kinds of observation that the environments make.
     """
 
-    def __init__(self, *, screenshots: bool = False, ledger_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        screenshots: bool = False,
+        ledger_dir: Path | None = None,
+        observations: Sequence[str] = DEFAULT_KINDS,
+    ) -> None:
         self.screenshots = screenshots
+        self.observations = tuple(observations)
         self.ledger_dir = ledger_dir
         self._idle: dict[str, list[MilepostEnv]] = {}
 
     def take(self, task: str) -> MilepostEnv:
         """Return an environment of this task, opening one when none is idle."""
         idle = self._idle.setdefault(task, [])
-        env = idle.pop() if idle else MilepostEnv(task_for(task), screenshots=self.screenshots)
+        env = idle.pop() if idle else self._open(task)
         env.ledger_dir = self.ledger_dir
         return env
+
+    def _open(self, task: str) -> MilepostEnv:
+        return MilepostEnv(task_for(task), screenshots=self.screenshots, observations=self.observations)
 
     def give(self, task: str, env: MilepostEnv) -> None:
         """Put an environment back for the next episode of its task."""

@@ -52,6 +52,8 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         observations: the kinds of observation to make, any of those in `milepost.envs.observation_kinds`: text, html,
             screenshot, marks, boxes, tabs, clipboard. What is not asked for is not computed.
         screenshots: put a PNG of every step's page into `info["screenshot"]`.
+        warm_resets: let a reset begin the next episode in the loaded page, where the task's application can (the
+            MiniWoB++ pages can); False loads the page anew each time.
         step_timeout_s: deadline of one step, seconds; beyond it the page counts as hung.
         reset_timeout_s: deadline of one reset, seconds, a second try included.
 
@@ -70,6 +72,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         observations: Sequence[str] = DEFAULT_KINDS,
         ledger_dir: Path | str | None = None,
         screenshots: bool = False,
+        warm_resets: bool = True,
         step_timeout_s: float = 15.0,
         reset_timeout_s: float = 60.0,
     ) -> None:
@@ -85,6 +88,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         self.action_space = UnicodeText(MAX_ACTION_CHARS)
         self.ledger_dir = None if ledger_dir is None else Path(ledger_dir)
         self._screenshots = screenshots
+        self._warm_resets = warm_resets
         self._step_timeout_s = step_timeout_s
         self._reset_timeout_s = reset_timeout_s
         self._episode: Episode | None = None
@@ -158,12 +162,15 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         began = time.perf_counter()
         super().reset(seed=seed)
         instance_seed = self._draw_seed(seed, options)
-        self._instance = self.task.instantiate(instance_seed)
-        await self._end_episode()
-        self._episode = episode = await self._open(self._instance)
+        self._instance = instance = self.task.instantiate(instance_seed)
+        episode = await self._renewed(instance)
+        if episode is None:
+            await self._end_episode()
+            episode = await self._open(instance)
+        self._episode, self._instance = episode, episode.instance
         self._over = False
         sights = await self._sights(episode)
-        observation = await self._eyes.observe(goal=self._instance.goal, snapshot=episode.snapshot, sights=sights)
+        observation = await self._eyes.observe(goal=episode.instance.goal, snapshot=episode.snapshot, sights=sights)
         return observation, self._info(StepReward(total=0.0), None, sights, began)
 
     async def astep(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -263,6 +270,23 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         if options and options.get("instance_seed") is not None:
             return int(options["instance_seed"])
         return int(self.np_random.integers(2**31)) if seed is None else seed
+
+    async def _renewed(self, instance: TaskInstance) -> Episode | None:
+        """Begin the episode in the page of the last one; None where that cannot be, or failed."""
+        old = self._episode
+        if not self._warm_resets or old is None or self._spoilt or self._stillborn or not old.can_renew(instance):
+            return None
+        try:
+            async with asyncio.timeout(self._reset_timeout_s / 2):
+                episode = await old.renew(instance, env_id=self.task_id, ledger_dir=self.ledger_dir)
+        except (SandboxError, TimeoutError):
+            self._spoilt = True
+            return None
+        except BaseException:
+            self._over = self._spoilt = True
+            raise
+        self._over = True
+        return episode
 
     async def _open(self, instance: TaskInstance) -> Episode:
         opening = partial(Episode.open, instance, env_id=self.task_id, ledger_dir=self.ledger_dir)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from ..sandbox.errors import PluginWarning, TaskError
+from .miniwob.pages import miniwob_task_names
 
 if TYPE_CHECKING:
     from .task import Task
@@ -111,6 +112,9 @@ def register_bundled_tasks() -> None:
         for env_id in listed_ids(path):
             if env_id not in _tasks:
                 register_lazily(env_id, partial(_load_listed, path, env_id))
+    for name in miniwob_task_names():
+        if (env_id := env_id_of(name, 0)) not in _tasks:
+            register_lazily(env_id, partial(_load_miniwob, name))
 
 
 def register_plugin_tasks() -> None:
@@ -264,6 +268,12 @@ def _tasks_of_python(path: Path) -> list[Task]:
             f"expected tasks in {path}, found none; put @milepost.register_task above a class, or bind a Task to a name"
         )
     return found
+
+
+def _load_miniwob(name: str) -> Task:
+    from .miniwob.tasks import miniwob_task
+
+    return miniwob_task(name)
 
 
 def _split(env_id: str) -> tuple[str, int]:

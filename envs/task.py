@@ -64,6 +64,9 @@ from .task_file import Document, matching_files, read_documents
 NAME_PATTERN = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 """What a task may be named."""
 
+NOT_TOLD = "(not told)"
+"""Stands for what the page's goal does not say, or has not said yet; no field is ever asked to hold it."""
+
 
 class NearMiss(BaseModel):
     """A way of almost solving the task, and what it must not earn.
@@ -160,6 +163,7 @@ class Task(BaseModel):
             for needed in parameter.depends_on():
                 _known(needed, earlier, "an earlier parameter", "parameters", name)
             earlier.append(name)
+        earlier += self.told_names
         for where, template in self._templates():
             for needed in placeholders(template):
                 _known(needed, earlier, "a parameter", *where)
@@ -285,6 +289,15 @@ class Task(BaseModel):
         """Milestones that together mean success."""
         return frozenset(self.success) or frozenset(m.id for m in self.milestones if not m.forbidden)
 
+    @property
+    def told_names(self) -> tuple[str, ...]:
+        """Parameters that are not drawn but come with the goal, where the page itself says what it is."""
+        return ()
+
+    def told_by(self, goal: str) -> dict[str, Any]:
+        """Return those parameters, as the page's goal has them."""
+        return {}
+
     def draw_parameters(self, seed: int) -> dict[str, Any]:
         """Return the parameters that a seed draws.
 
@@ -305,20 +318,25 @@ class Task(BaseModel):
                 raise TaskError(f"task {self.name!r}, parameter {name!r}, seed {seed}: {error}") from error
         return values
 
-    def instantiate(self, seed: int) -> TaskInstance:
+    def instantiate(self, seed: int, *, goal: str | None = None) -> TaskInstance:
         """Return the instance that a seed names. Pure: the same seed always gives an equal instance.
+
+        Args:
+            seed: zero or more.
+            goal: what the page says that the goal is, where it does (see `App.opening`); None: the task's own.
 
         Raises:
             TaskError: see `draw_parameters` and `fill_files`.
         """
         values = self.draw_parameters(seed)
+        values |= dict.fromkeys(self.told_names, NOT_TOLD) if goal is None else self.told_by(goal)
         milestones = tuple(milestone.build(values) for milestone in self.milestones)
         scheme = self.reward.build(values, self.success_ids)
         return TaskInstance(
             task=self,
             seed=seed,
             parameters=MappingProxyType(values),
-            goal=fill(self.goal, values),
+            goal=fill(self.goal, values) if goal is None else goal,
             start=fill(self.start, values, Style.URL),
             files=MappingProxyType(fill_files(self.files, values)),
             milestones=milestones,
@@ -368,6 +386,10 @@ class TaskInstance:
     oracle: tuple[str, ...]
     near_misses: tuple[FilledNearMiss, ...]
     max_reward: float
+
+    def told(self, goal: str) -> TaskInstance:
+        """Return this instance with the goal that the page tells, and what follows from it."""
+        return self.task.instantiate(self.seed, goal=goal)
 
     @property
     def judged(self) -> frozenset[str]:

@@ -26,7 +26,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .errors import AppServerError
 from .request_gate import (
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     import numpy
     import uvicorn
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Answer = TypeVar("Answer")
 
 SITE = "apps.localhost"
 START_DEADLINE_S = 10.0
@@ -104,6 +107,25 @@ class App(ABC):
         """Return what this episode has to itself, if anything; called after `seed`. It may block."""
         return None
 
+    def opening(self, db: sqlite3.Connection, seed: int) -> str | None:
+        """Return the script that begins an episode in a page that has loaded; None, as here: loading it is enough.
+
+        It is evaluated in the page's own world. Its value may be an object with a text `goal`: what the agent is told.
+
+        Args:
+            db: the episode's database.
+            seed: the episode's seed.
+        """
+        return None
+
+    def begins_anew(self, start: str) -> bool:
+        """Tell whether the script of `opening` can begin further episodes in a page that has served one.
+
+        Args:
+            start: path and query of the page.
+        """
+        return False
+
 
 class _Hosted:
     """An App with its template database and its ASGI application, shared by all its episodes."""
@@ -120,10 +142,16 @@ class _Hosted:
         app.create_schema(self._template)
         self._template.commit()
 
-    def clone(self) -> sqlite3.Connection:
-        db = episode_database()
-        with self._lock:
-            self._template.backup(db)
+    def seeded(self, rng: numpy.random.Generator, parameters: Mapping[str, Any]) -> sqlite3.Connection:
+        """Return a clone of the template, filled for an episode; raises AppServerError if the application fails."""
+        try:
+            db = episode_database()
+            with self._lock:
+                self._template.backup(db)
+            self.app.seed(db, rng, parameters)
+            db.commit()
+        except Exception as error:
+            raise _unusable(self.app, error) from error
         return db
 
 
@@ -193,18 +221,33 @@ class AppInstance:
             raise AppServerError("the application's episode is closed; open another one")
         cached = self._state
         if cached is None or cached[0] != self._handled or self._served is not None:
-            future = asyncio.run_coroutine_threadsafe(self._read_state(), self._server.loop)
-            try:
-                cached = future.result(STATE_DEADLINE_S)
-            except TimeoutError as error:
-                future.cancel()
-                raise AppServerError(f"the application server did not answer within {STATE_DEADLINE_S:g} s") from error
-            except Exception as error:
-                raise AppServerError(
-                    f"{self._hosted.app.name!r}.state() failed: {type(error).__name__}: {error}"
-                ) from error
+            cached = self._ask(self._read_state, "state()")
             self._state = cached
         return copy.deepcopy(cached[1])
+
+    def opening(self, seed: int) -> str | None:
+        """Return the script that begins the episode in its page (see `App.opening`); blocks and raises like `state`."""
+        return self._ask(lambda: self._hosted.app.opening(self._db, seed), "opening()")
+
+    def begins_anew(self, start: str) -> bool:
+        """Tell whether the page at this path can begin one episode after another (see `App.begins_anew`)."""
+        return self._hosted.app.begins_anew(start)
+
+    def renew(self, *, rng: numpy.random.Generator, parameters: Mapping[str, Any]) -> None:
+        """Begin another episode at the same address, with a database of its own; blocks. Arguments as `AppServer.open`.
+
+        Raises:
+            AppServerError: the application could not be set up, or the server does not answer.
+        """
+        db = self._hosted.seeded(rng, parameters)
+
+        def swap() -> None:
+            old, self._db = self._db, db
+            old.close()
+            self._failure, self._state = None, None
+            self._handled += 1
+
+        self._ask(swap, "its next episode")
 
     def close(self) -> None:
         """Forget the episode: its origin answers 404 from now on, its database is gone. Idempotent."""
@@ -219,10 +262,26 @@ class AppInstance:
             self._served.close()
 
     async def _read_state(self) -> tuple[int, dict[str, Any]]:
-        async with self._lock:
-            if self._served is not None:
-                return self._handled, await self._served.state()
-            return self._handled, self._hosted.app.state(self._db)
+        if self._served is not None:
+            return self._handled, await self._served.state()
+        return self._handled, self._hosted.app.state(self._db)
+
+    def _ask(self, question: Callable[[], Answer | Awaitable[Answer]], what: str) -> Answer:
+        """Return what a function answers on the server's thread, between two requests."""
+
+        async def ask() -> Answer:
+            async with self._lock:
+                found = question()
+                return await found if isawaitable(found) else found
+
+        future = asyncio.run_coroutine_threadsafe(ask(), self._server.loop)
+        try:
+            return future.result(STATE_DEADLINE_S)
+        except TimeoutError as error:
+            future.cancel()
+            raise AppServerError(f"the application server did not answer within {STATE_DEADLINE_S:g} s") from error
+        except Exception as error:
+            raise AppServerError(f"{self._hosted.app.name!r}.{what} failed: {type(error).__name__}: {error}") from error
 
     async def _close_db(self) -> None:
         async with self._lock:
@@ -340,16 +399,17 @@ class AppServer:
                 hosted = self._hosted.get(id(app))
                 if hosted is None:
                     hosted = self._hosted[id(app)] = _Hosted(app)
-            db = hosted.clone()
-            app.seed(db, rng, parameters)
-            db.commit()
+        except AppServerError:
+            raise
+        except Exception as error:
+            raise _unusable(app, error) from error
+        db = hosted.seeded(rng, parameters)
+        try:
             served = app.serve(db, rng, parameters)
         except AppServerError:
             raise
         except Exception as error:
-            raise AppServerError(
-                f"the application {app.name!r} could not be set up: {type(error).__name__}: {error}"
-            ) from error
+            raise _unusable(app, error) from error
         host = f"{secrets.token_hex(8)}.{app.name}.{SITE}:{self.port}"
         instance = AppInstance(self, hosted, db, host, {} if beside is None else beside._family, served)
         self._instances[host] = instance
@@ -414,6 +474,10 @@ def episode_database() -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA foreign_keys = ON")
     return db
+
+
+def _unusable(app: App, error: Exception) -> AppServerError:
+    return AppServerError(f"the application {app.name!r} could not be set up: {type(error).__name__}: {error}")
 
 
 async def _plain(send: Send, status: int, text: str) -> None:

@@ -142,6 +142,40 @@ class PageSession(PageActions):
             if tab.journal.unreachable is not None:
                 raise SandboxError(f"the episode's first page {url} cannot be reached; is its server up?")
 
+    async def start(
+        self, script: str, *, downloads: Workspace | None = None, request_bodies: bool = False, again: bool = False
+    ) -> Any:
+        """Begin an episode in the page that `open` has loaded, with a script of its application's own, and settle.
+
+        What came before is forgotten: events, references, the clipboard, the history. The clock goes on.
+
+        Args:
+            script: evaluated in the page's own world.
+            downloads: as for `open`.
+            request_bodies: as for `open`.
+            again: an episode has been played in the page; what it has set going runs out first. The page must be
+                `as_opened`.
+
+        Returns:
+            The script's value, as JSON.
+
+        Raises:
+            SandboxError: the script failed, the page hung, or the browser failed.
+        """
+        self._workspace, self._request_bodies = downloads, request_bodies
+        self.clipboard, self._last_view = "", None
+        self.episodes += again
+        self._closed_journals.clear()
+        self._forget_uploads()
+        with self._typed():
+            return await self._tab.start(script, workspace=downloads, request_bodies=request_bodies, again=again)
+        raise SandboxError("the page opened a dialog while its episode began")
+
+    @property
+    def as_opened(self) -> bool:
+        """Whether the document that `open` loaded is still there, with no other tab and no dialog."""
+        return self.broken is None and len(self._tabs) == 1 and self._tab.as_begun
+
     # ------------------------------------------------------------------ addresses and tabs
 
     async def goto(self, url: str) -> None:

@@ -1,6 +1,6 @@
 // All of it is written without a word in the page's own world, and without a write to the DOM.
 return {
-  born, later, left,
+  born, later, left, renumber,
   ref: refOf, look: fresh(look), html: fresh(html), selection, checked: fresh(checked), node: nodeOf,
   aim: fresh(aim), grip: fresh(grip), put: fresh(put), choose: fresh(choose), scroll: fresh(scroll),
   copy: (text) => navigator.clipboard.writeText(text).then(() => true, () => false),

@@ -63,9 +63,14 @@ const idsOf = { document: method(Document, "getElementById"), fragment: method(D
 const byId = (root, id) => (kindOf(root) === DOCUMENT ? idsOf.document(root, id) : isShadow(root) ? idsOf.fragment(root, id) : null);
 
 // ---------------------------------------------------------------- references
-const refs = new WeakMap();
+let refs = new WeakMap();
 const nodes = new Map();
 let lastRef = 0;
+const renumber = () => {
+  refs = new WeakMap();
+  nodes.clear();
+  lastRef = 0;
+};
 const refOf = (node) => {
   let ref = refs.get(node);
   if (ref === undefined) {

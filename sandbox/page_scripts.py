@@ -16,6 +16,7 @@ binding that it reports to, and it writes nothing to the DOM. What the host may 
     copy(text)           put text onto the browser's clipboard; whether that was possible
     arm()                open the window in which trusted input is the agent's own
     disarm()             close it, and say whether the mouse has been pressed since it was last closed
+    renumber()           forget all references: the next ones count from 1 again
     later(ms)            after that much virtual time: does the page wait for animation frames?
 
 `look` answers `{url, title, focused, elements, omitted, frames, now}`. A row of `elements` is

@@ -52,6 +52,7 @@ class PageClock:
         self._begun = False
         self._scheduled = False
         self._fresh = False  # a new document focuses, observes and paints with its first frames: none so far
+        self._waits = False
         self._channel = channel
         self._frame_id = frame_id
         self._frames = frames
@@ -82,7 +83,8 @@ class PageClock:
         """
         if self._scheduled or (self.navigating and not self._committed):
             await self._grant(LOAD_SLICE_MS)  # it begins as a task of the old document, which gets no more time
-        waits = False if self.navigating else await self._grant_and_ask(budget_ms)
+        waits = False if self.navigating else await self._grant_and_ask(budget_ms) or self._waits
+        self._waits = False
         for _ in range(MAX_ROUNDS):
             if self.navigating:
                 await self._load(asyncio.get_running_loop().time() + LOAD_DEADLINE_S)
@@ -91,8 +93,8 @@ class PageClock:
                 count = FRAMES if waits or frames else 1
                 frames = self._fresh = False
                 await self._run_frames(count)
-                await self._grant_and_ask(budget_ms)
-                waits = False
+                # Who asks again in its frame gets the next at the next settling: by then nothing new tells of it.
+                self._waits, waits = await self._grant_and_ask(budget_ms), False
             else:
                 return
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from . import tab_input
 from .channel import Channel, ContextGoneError
 from .errors import ActionError, PageHungError, SandboxError
 from .frames import Frames
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .workspace import Workspace
 
 SETTLE_MS = 50.0
+RUN_OUT_MS = 2_000.0  # of page time, in which what an ended problem has set going comes to its end
 READ_TRIES = 3
 MAX_ELEMENTS = 1_000
 NAVIGATE_DEADLINE_S = 15.0
@@ -83,6 +85,7 @@ class Tab:
         self.title = ""
         self.home: str | None = None
         self._has_worked = False
+        self._begun_in: int | None = None  # the isolated world of the document that `start` was called in
         self._heard = False
         self._world_script: str | None = None
         self._start_ms = 0.0
@@ -159,6 +162,33 @@ class Tab:
                 self._set_world(start_ms, seed, self._move_ms), self.channel.send("Page.resetNavigationHistory")
             )
         self.dialogs = dialogs
+
+    async def start(
+        self, script: str, *, workspace: Workspace | None, request_bodies: bool, again: bool
+    ) -> Any:
+        """Begin an episode in the loaded document; see `PageSession.start`."""
+        if again:
+            await self.settle(RUN_OUT_MS)
+        await tab_input.move_to(self, VIEWPORT[0] - 1, VIEWPORT[1] - 1)  # what it was over would show it
+        self.guard.take_refused()
+        self.popups.clear()
+        self.journal.begin(workspace, request_bodies=request_bodies)
+        answer = await self.channel.send("Runtime.evaluate", expression=script, returnByValue=True)
+        if "exceptionDetails" in answer:
+            thrown = answer["exceptionDetails"].get("exception", {}).get("description", "")
+            raise SandboxError(f"the page's episode did not begin: {thrown.partition(chr(10))[0]}")
+        await self.settle(SETTLE_MS)
+        await asyncio.gather(
+            self.clock.evaluate("milepostPage.renumber()"), self.channel.send("Page.resetNavigationHistory")
+        )
+        self._begun_in = self.clock.context_id
+        return answer["result"].get("value")
+
+    @property
+    def as_begun(self) -> bool:
+        """Whether the document that the episode began with is still there, and nothing holds it."""
+        at_home = self.home is not None and self.journal.url.partition("#")[0] == self.home.partition("#")[0]
+        return at_home and self.dialog is None and not self._has_worked and self.clock.context_id == self._begun_in
 
     async def now_ms(self) -> float:
         """Return the page's time, in milliseconds since 1970."""

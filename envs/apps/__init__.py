@@ -25,6 +25,9 @@ _CLASSES = {
     "shop": "ShopApp",
 }
 
+_ELSEWHERE = {"miniwob": ("..miniwob.app", "MiniwobApp")}
+"""Applications that are not here, and need an extra."""
+
 APP_NAMES: tuple[str, ...] = tuple(_CLASSES)
 """Names of the bundled applications."""
 
@@ -37,7 +40,7 @@ def register_app(app: App) -> None:
     Raises:
         TaskError: a bundled application has this name.
     """
-    if app.name in _CLASSES:
+    if app.name in _CLASSES or app.name in _ELSEWHERE:
         raise TaskError(f"{app.name!r} is the name of a bundled application; give yours another")
     _registered[app.name] = app
 
@@ -46,13 +49,13 @@ def get_app(name: str) -> App:
     """Return the application of this name; the same object each time, bundled ones imported on first use.
 
     Raises:
-        TaskError: no application has this name.
+        TaskError: no application has this name, or what it is made of is not installed.
     """
     if name in _registered:
         return _registered[name]
-    if name not in _CLASSES:
+    if name not in _CLASSES and name not in _ELSEWHERE:
         raise TaskError(
-            f"unknown application {name!r}; known are {', '.join((*APP_NAMES, *sorted(_registered)))}. "
+            f"unknown application {name!r}; known are {', '.join((*APP_NAMES, *_ELSEWHERE, *sorted(_registered)))}. "
             "Register your own with milepost.envs.apps.register_app"
         )
     return _bundled(name)
@@ -60,7 +63,8 @@ def get_app(name: str) -> App:
 
 @cache
 def _bundled(name: str) -> App:
-    app_class = getattr(import_module(f".{name}.app", __name__), _CLASSES[name])
+    home, class_name = _ELSEWHERE.get(name) or (f".{name}.app", _CLASSES[name])
+    app_class = getattr(import_module(home, __name__), class_name)
     return cast("App", app_class())
 
 
