@@ -177,7 +177,9 @@ def resolve_id(name_or_id: str) -> str:
     names = sorted({_split(env_id)[0] for env_id in _tasks} | set(_tasks))
     wanted = name_or_id if "/" in name_or_id or match is None else match["name"]
     close = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
-    cure = f"did you mean {' or '.join(close)}?" if close else f"registered are {', '.join(sorted(_tasks)) or 'none'}"
+    cure = (
+        f"did you mean {' or '.join(close)}?" if close else f"`milepost tasks list` shows the {len(_tasks)} that are."
+    )
     raise TaskError(f"no task {name_or_id!r} is registered; {cure} Your own: milepost.register_tasks('path/*.yaml')")
 
 

@@ -18,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from .errors import BrowserCrashedError
+from .page_json import read_json
 
 CONNECT_DEADLINE_S = 10.0
 Handler = Callable[[dict[str, Any]], None]
@@ -200,7 +201,7 @@ class DevTools(asyncio.Protocol):
         if frame.fin:
             data = self._fragments[0] if len(self._fragments) == 1 else b"".join(self._fragments)
             self._fragments = []
-            self._handle(orjson.loads(data))
+            self._handle(read_json(data))
 
     def _handle(self, message: dict[str, Any]) -> None:
         number = message.get("id")

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from .channel import Channel
 from .errors import ActionError
 from .events import Click, Dialog, Download, Event, Focus, Input, Load, Navigation, Request, Submit, Title
 from .page_frames import FRAME_REFS
+from .page_json import read_json
 from .request_body import body_of
 from .snapshot import DialogInfo
 
@@ -178,7 +177,7 @@ class PageJournal:
         number = self._tree.number_of(event["executionContextId"])
         if event["name"] != BINDING or number is None:
             return
-        entry = orjson.loads(event["payload"])
+        entry = read_json(event["payload"])
         kind = entry.pop("kind")
         if "ref" in entry:
             entry["ref"] += number * FRAME_REFS

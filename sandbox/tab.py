@@ -17,6 +17,7 @@ from .frames import Frames
 from .navigation_guard import NavigationGuard
 from .page_frames import FRAME_REFS, WORLD, FrameTree, value_of
 from .page_journal import BINDING, PageJournal
+from .page_json import read_json
 from .page_scripts import isolated_world_script
 from .settle import MAX_ROUNDS, PageClock
 from .snapshot import VIEWPORT, DialogInfo, Element
@@ -163,9 +164,7 @@ class Tab:
             )
         self.dialogs = dialogs
 
-    async def start(
-        self, script: str, *, workspace: Workspace | None, request_bodies: bool, again: bool
-    ) -> Any:
+    async def start(self, script: str, *, workspace: Workspace | None, request_bodies: bool, again: bool) -> Any:
         """Begin an episode in the loaded document; see `PageSession.start`."""
         if again:
             await self.settle(RUN_OUT_MS)
@@ -336,7 +335,7 @@ class Tab:
 
     async def _look(self) -> dict[str, Any]:
         text = await self.clock.evaluate(f"JSON.stringify(milepostPage.look({MAX_ELEMENTS}))")
-        view = dict(orjson.loads(text))
+        view = dict(read_json(text))
         if view["frames"] and self.tree.has_children():
             await self._fill_in(view, self.tree.main_id)
         return view
@@ -350,7 +349,7 @@ class Tab:
                 if owner not in places:
                     continue  # it is not shown
                 expression = f"JSON.stringify(milepostPage.look({MAX_ELEMENTS}))"
-                inner = orjson.loads(await self.tree.evaluate(child, expression))
+                inner = read_json(await self.tree.evaluate(child, expression))
             except ContextGoneError:
                 continue  # it is being replaced; what it will be is seen at the next look
             if inner["frames"]:

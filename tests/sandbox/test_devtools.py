@@ -44,6 +44,23 @@ def test_a_lost_browser_fails_what_waits_and_leaves_no_complaint(caplog: pytest.
     assert asyncio.run(_killed(caplog)) == []
 
 
+@pytest.mark.parametrize("half", [r"\ud83d", r"\udc00", r"\udc00\ud83d"])
+def test_half_a_surrogate_pair_costs_a_character_and_not_the_browser(half: str):
+    async def ask() -> Any:
+        async def answer(connection: ServerConnection) -> None:
+            async for _ in connection:
+                await connection.send('{"id": 1, "result": {"text": "a' + half + r'b \\\\ud83d \ud83d\ude00"}}')
+
+        async with serve(answer, "127.0.0.1", 0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            devtools = await DevTools.connect(f"ws://127.0.0.1:{port}/devtools/browser/x")
+            async with asyncio.timeout(5):
+                return await devtools.start("Runtime.evaluate")
+
+    lost = "\ufffd" * (len(half) // 6)
+    assert asyncio.run(ask()) == {"text": f"a{lost}b \\\\ud83d 😀"}
+
+
 def test_no_browser_is_a_browser_that_crashed():
     async def connect() -> None:
         await DevTools.connect("ws://127.0.0.1:9/devtools/browser/x")

@@ -161,3 +161,24 @@ def test_an_empty_document_has_nothing_to_scroll(computer):
     with pytest.raises(ActionError, match="nothing is there to scroll"):
         it.run(it.page.scroll("down"))
     assert it.look().elements == ()
+
+
+HALF = """<title>t</title><label>Name <input></label><button>Go</button><p id=p>x</p><a id=a href="/x">y</a><script>
+  const half = String.fromCharCode(0xdc00), other = String.fromCharCode(0xd83d);
+  document.title = "T" + half;
+  document.querySelector("button").textContent = "Go" + other;
+  document.querySelector("p").textContent = half + "text" + other;
+  document.querySelector("input").value = "v" + half;
+  document.querySelector("#a").setAttribute("aria-label", other);
+  document.querySelector("button").onclick = () => { console.log(half); alert("A" + half); document.title = other };
+</script>"""
+
+
+def test_half_a_surrogate_pair_anywhere_harms_nothing(computer):
+    it = computer(HALF)
+    seen = it.look()
+    assert seen.title == "T\ufffd"
+    assert ("button", "Go\ufffd") in [(e.role, e.name) for e in seen.elements]
+    assert "v\ufffd" in [e.value for e in seen.elements]
+    it.act("click", "Go\ufffd")
+    assert it.look().title == "\ufffd"
