@@ -232,7 +232,7 @@ def main():
 
     began = time.perf_counter()
     BrowserThread.get().run(all_of_them(), 60.0 * len(numbers) + 600)
-    took_s, (longest_s, longest) = time.perf_counter() - began, max(slowest)
+    took_s, (longest_s, longest) = time.perf_counter() - began, max(slowest, default=(0.0, None))
     loops = sum(page(the_task.instantiate(number).parameters["number"])[1] for number in numbers)
     print(
         f"{done} pages ({loops} may loop for ever), {failures} with complaints, {took_s:.0f} s; "
