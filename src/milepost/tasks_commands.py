@@ -162,7 +162,9 @@ def _show_explanation(explanation: Explanation, console: Console) -> None:
 
 @tasks_app.command("check")
 def tasks_check(
-    file: Annotated[str, typer.Argument(help="A task file (YAML or Python), a folder, a pattern in quotes, or a task's name.")],
+    file: Annotated[
+        str, typer.Argument(help="A task file (YAML or Python), a folder, a pattern in quotes, or a task's name.")
+    ],
     *,
     static: Annotated[bool, typer.Option("--static", help="Only read it; needs no browser.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Instances to play.")] = 8,

@@ -18,13 +18,13 @@ KINDS = ("site", "app", "files")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_task_is_sound_at_once(milepost: Run, tmp_path: Path, kind: str):
-    answer = milepost("tasks", "new", "my-own", "--kind", kind, "--folder", "tasks", "--description", "It's \"mine\".")
+    answer = milepost("tasks", "new", "my-own", "--kind", kind, "--folder", "tasks", "--description", 'It\'s "mine".')
     assert answer.code == 0, answer
     assert "milepost tasks check tasks/my-own.yaml" in answer.out
     checked = milepost("tasks", "check", "tasks/my-own.yaml", "--static", "--json").document()
     assert checked["tasks"][0]["findings"] == []
     shown = milepost("tasks", "show", "tasks/my-own.yaml", "--json").document()
-    assert shown["description"] == "It's \"mine\"."
+    assert shown["description"] == 'It\'s "mine".'
     assert shown["instances"] >= 100
     text = (tmp_path / "tasks" / "my-own.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=./task.schema.json\n")
@@ -93,7 +93,9 @@ def test_on_a_terminal_it_asks_and_opens(tmp_path: Path):
     assert task["description"] == "Claim a lunch."
     assert task["workspace"] == "./claim-lunch"
     assert "claim-lunch.yaml" in (tmp_path / "opened").read_text()
-    assert all(question in seen for question in (b"Name", b"What does it run on?", b"HTML files", b"Description", b"Open"))
+    assert all(
+        question in seen for question in (b"Name", b"What does it run on?", b"HTML files", b"Description", b"Open")
+    )
 
 
 def test_the_schema_is_printed_or_written(milepost: Run, tmp_path: Path):
@@ -135,7 +137,8 @@ def test_a_task_is_played_by_hand(milepost: Run, tmp_path: Path):
 
 def test_a_python_file_is_checked_like_any(milepost: Run, tmp_path: Path):
     (tmp_path / "tasks.py").write_text(
-        "import milepost\n\n@milepost.register_task\nclass WriteIt:\n    'Write it.'\n    family, goal = 'files', 'Write a.txt.'\n"
+        "import milepost\n\n@milepost.register_task\nclass WriteIt:\n    'Write it.'\n"
+        "    family, goal = 'files', 'Write a.txt.'\n"
         "    files = {'in.txt': 'x'}\n    max_steps = 3\n    oracle = ['write_file(\"a.txt\", \"x\")']\n"
         "    milestones = [{'id': 'written', 'detector': 'file_created', 'path': 'a.txt', 'reward': 1.0}]\n"
     )

@@ -51,8 +51,21 @@ def test_every_kind_of_place_fits_it(place):
 
 @pytest.mark.parametrize(
     "name",
-    ["misspelt-key", "missing-key", "word-for-number", "number-out-of-range", "bad-name", "unknown-catalogue", "unknown-detector"]
-    + ["unknown-field", "number-for-text", "text-for-list", "list-for-mapping", "misspelt-key-of-a-server", "function-in-a-file"],
+    [
+        "misspelt-key",
+        "missing-key",
+        "word-for-number",
+        "number-out-of-range",
+        "bad-name",
+        "unknown-catalogue",
+        "unknown-detector",
+        "unknown-field",
+        "number-for-text",
+        "text-for-list",
+        "list-for-mapping",
+        "misspelt-key-of-a-server",
+        "function-in-a-file",
+    ],
 )
 def test_an_editor_marks_what_is_wrong(name):
     with pytest.raises(jsonschema.ValidationError):
