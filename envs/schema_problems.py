@@ -94,8 +94,8 @@ def _explain(
     match problem["type"]:
         case "extra_forbidden":
             known = context.get("known") or known_keys(location)
-            within = ".".join(map(str, document.place_of(location)[:-1]))
-            return f"unknown key {location[-1]!r}{within and f' in {within}'}; {hint(str(location[-1]), known)}"
+            parent = ".".join(map(str, document.place_of(location)[:-1]))
+            return f"unknown key {location[-1]!r}{parent and f' in {parent}'}; {hint(str(location[-1]), known)}"
         case "missing":
             return f"{where} is missing; add it"
         case "milestone_key" if len(within := document.place_of(problem["loc"])) > 2:  # a part of a detector
