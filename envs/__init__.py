@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from .concurrent import areset_many, astep_many, reset_many, step_many
     from .env import MilepostEnv
     from .outcome import StepTimings, StopReason
-    from .registration import register_bundled_tasks, register_task, register_tasks, task_for
+    from .python_tasks import milestone
+    from .registration import (
+        register_bundled_tasks,
+        register_lazily,
+        register_plugin_tasks,
+        register_task,
+        register_tasks,
+        task_for,
+    )
+    from .setup import Setup
     from .task import Task, TaskInstance, load_tasks
     from .vector import MilepostVectorEnv
 
@@ -23,6 +32,7 @@ _HOMES = {
     "Action": "actions",
     "MilepostEnv": "env",
     "MilepostVectorEnv": "vector",
+    "Setup": "setup",
     "StepTimings": "outcome",
     "StopReason": "outcome",
     "Task": "task",
@@ -32,9 +42,12 @@ _HOMES = {
     "astep_many": "concurrent",
     "format_action": "actions",
     "load_tasks": "task",
+    "milestone": "python_tasks",
     "parse_action": "actions",
     "parse_tool_call": "action_tools",
     "register_bundled_tasks": "registration",
+    "register_lazily": "registration",
+    "register_plugin_tasks": "registration",
     "register_task": "registration",
     "register_tasks": "registration",
     "reset_many": "concurrent",
@@ -59,6 +72,7 @@ __all__ = [
     "Action",
     "MilepostEnv",
     "MilepostVectorEnv",
+    "Setup",
     "StepTimings",
     "StopReason",
     "Task",
@@ -68,9 +82,12 @@ __all__ = [
     "astep_many",
     "format_action",
     "load_tasks",
+    "milestone",
     "parse_action",
     "parse_tool_call",
     "register_bundled_tasks",
+    "register_lazily",
+    "register_plugin_tasks",
     "register_task",
     "register_tasks",
     "reset_many",

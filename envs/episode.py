@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from .outcome import StopReason
 from .setup import Setup
 from .task import TaskInstance
 
+Part = TypeVar("Part", AppInstance, Workspace)
 Record = TypeVar("Record", Event, TabInfo, DialogInfo)
 MOST_RENEWALS = 200  # of one page: then it is loaded anew, lest what its episodes leave behind adds up
 
@@ -98,10 +99,7 @@ class Episode:
         workspace, page = None, None
         try:
             await _open_apps(instance, apps)
-            fixture = instance.task.workspace
-            workspace = Workspace.create(
-                fixture=None if fixture is None else fixture_folder(Path(fixture)), files=instance.files
-            )
+            workspace = await _open_workspace(instance)
             if instance.task.setup is not None:
                 await asyncio.to_thread(set_up, instance, apps[0], workspace)
                 await workspace.fence()
@@ -444,7 +442,33 @@ async def _open_apps(instance: TaskInstance, apps: list[AppInstance]) -> None:
             parameters=instance.parameters,
             beside=apps[0] if apps else None,
         )
-        apps.append(await asyncio.to_thread(opening) if place.app.starts_slowly else opening())
+        apps.append(await _in_thread(opening) if place.app.starts_slowly else opening())
+
+
+async def _open_workspace(instance: TaskInstance) -> Workspace:
+    if instance.task.workspace is None:
+        return Workspace.create(files=instance.files)
+    path = Path(instance.task.workspace)
+
+    def copied() -> Workspace:
+        return Workspace.create(fixture=fixture_folder(path), files=instance.files)
+
+    return await _in_thread(copied)  # a large one takes its time, and other episodes need not wait for it
+
+
+async def _in_thread(make: Callable[[], Part]) -> Part:
+    """Make a part of an episode on a thread; if nobody waits for it any more it is closed when it is there."""
+    making = asyncio.ensure_future(asyncio.to_thread(make))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_close_unwanted)
+        raise
+
+
+def _close_unwanted(made: asyncio.Future[Any]) -> None:
+    if not made.cancelled() and made.exception() is None:
+        made.result().close()
 
 
 def set_up(instance: TaskInstance, app: AppInstance, workspace: Workspace) -> None:

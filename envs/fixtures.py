@@ -196,7 +196,8 @@ class _Bounded:
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
             raise TaskError(
-                f"workspace: {self._source} unpacks to more than the workspace's quota of {QUOTA_BYTES} bytes; take some away"
+                f"workspace: {self._source} unpacks to more than the workspace's quota of {QUOTA_BYTES} bytes; take "
+                "some away"
             )
         return data
 

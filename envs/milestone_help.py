@@ -78,11 +78,11 @@ def milestones_markdown() -> str:
 
 
 def _keys_of_milestones() -> Iterator[str]:
-    documented = attributes_of(MilestoneSpec)
+    words = attributes_of(MilestoneSpec)
     for name, info in MilestoneSpec.model_fields.items():
         if name == "spec":
             continue
-        yield _item(name, _kind_of_value(info.annotation), documented.get(name, ""), info.is_required(), info.default)
+        yield _item(name, _kind_of_value(info.annotation), words.get(name, ""), info.is_required(), info.default)
     yield "- `detector` (text): the detector's kind; the catalogue's first if left out beside `catalogue`"
 
 
@@ -108,11 +108,11 @@ def _detector(kind: str) -> Iterator[str]:
 
 def _fields(cls: type[Templated]) -> Iterator[str]:
     """Yield a line for each field, and below a field that has fields of its own a line for each of those."""
-    documented = _documented(cls)
+    words = documented(cls)
     for name, info in cls.model_fields.items():
         if name == "kind":
             continue
-        about = documented.get(name) or _usual(name)
+        about = words.get(name) or _usual(name)
         default = info.get_default(call_default_factory=True)
         yield _item(name, _value_of(cls, name), about, info.is_required(), default)
         if inspect.isclass(info.annotation) and issubclass(info.annotation, Templated) and info.annotation is not Spec:
@@ -191,7 +191,8 @@ def _prose(cls: type[BaseModel]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
 
 
-def _documented(cls: type[Templated]) -> dict[str, str]:
+def documented(cls: type[Templated]) -> dict[str, str]:
+    """Return what a detector's docstring, and those of its bases, say of each of its fields."""
     found: dict[str, str] = {}
     for each in reversed(cls.__mro__):
         if inspect.isclass(each) and issubclass(each, Templated):
@@ -217,4 +218,4 @@ if __name__ == "__main__":
     Path(sys.argv[1]).write_text(milestones_markdown(), encoding="utf-8")
 
 
-__all__ = ["SHOWN_TASKS", "attributes_of", "milestones_markdown"]
+__all__ = ["SHOWN_TASKS", "attributes_of", "documented", "milestones_markdown"]

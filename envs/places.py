@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -78,8 +78,8 @@ class OwnApp(BaseModel):
     """An application of the author's own: exactly one of `asgi` and `command`.
 
     Attributes:
-        asgi: `module:attribute` or `./file.py:attribute`: an ASGI application or an App; with `()`, a function that makes
-            one for each episode.
+        asgi: `module:attribute` or `./file.py:attribute`: an ASGI application or an App; with `()`, a function that
+            makes one for each episode.
         command: a program that serves HTTP on the port that it finds in $PORT, or as `{port}` in its arguments.
         folder: where the command runs; the task file's folder if absent.
         state: path at which it answers with its server-side state as a JSON object; pages cannot reach it.
@@ -199,7 +199,7 @@ def places_of(app: str | OwnApp | None, site: str | None, hosts: Sequence[str]) 
     return _own_places(app, site, tuple(hosts))
 
 
-@lru_cache(maxsize=None)  # an application lives as long as the server that hosts it: as long as the process
+@cache  # an application lives as long as the server that hosts it: as long as the process
 def _own_places(app: str | OwnApp | None, site: str | None, hosts: tuple[str, ...]) -> tuple[Place, ...]:
     if hosts:
         from .served.real_site import RealSite

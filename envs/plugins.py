@@ -82,7 +82,9 @@ def _tasks_of(point: EntryPoint, source: str) -> Iterator[PluginTask]:
     for path in files:
         ids = list(listed_ids(path))
         if not ids:
-            warnings.warn(f"{source}: {path} names no task; it needs `name:` at the beginning of a line", PluginWarning, 3)
+            warnings.warn(
+                f"{source}: {path} names no task; it needs `name:` at the beginning of a line", PluginWarning, 3
+            )
         for env_id in ids:
             yield PluginTask(env_id=env_id, source=source, path=path)
 
@@ -118,11 +120,13 @@ def _load(point: EntryPoint, env_id: str) -> Task:
     except Exception as error:  # the package's code
         raise TaskError(f"{point.value!r} raises {type(error).__name__}: {error}; mend it") from error
     if not isinstance(made, Task):
-        raise TaskError(f"expected a task at {point.value!r}, got {type(made).__name__}; put @milepost.register_task above it")
+        raise TaskError(
+            f"expected a task at {point.value!r}, got {type(made).__name__}; put @milepost.register_task above it"
+        )
     if env_id_of(made.name, made.version) != env_id:
         raise TaskError(
-            f"expected {env_id} at {point.value!r}, as the entry point is named, got {env_id_of(made.name, made.version)}; "
-            "rename one"
+            f"expected {env_id} at {point.value!r}, as the entry point is named, got "
+            f"{env_id_of(made.name, made.version)}; rename one"
         )
     return made
 

@@ -80,7 +80,10 @@ def milestone(
 
     def mark(function: Marked) -> Marked:
         keys = {"reward": reward, "after": tuple(after), "forbidden": forbidden, "ends_episode": ends_episode}
-        named = {"id": id or function.__name__, "description": _first_line(function) if description is None else description}
+        named = {
+            "id": id or function.__name__,
+            "description": _first_line(function) if description is None else description,
+        }
         setattr(function, _MARK, {**keys, **named})
         return function
 
@@ -114,7 +117,7 @@ def task_from_class(cls: type) -> Task:
             keys[SUCCESS] = [getattr(functions[SUCCESS], _MARK, {}).get("id", SUCCESS)]
         if callable(keys.get("setup")):
             _check_takes_one(keys["setup"], "episode")
-        for name, function in functions.items():
+        for function in functions.values():
             _check_takes_one(function, "moment")
         return Task.model_validate(keys, context={"folder": document.path.parent})
     except ValidationError as error:
@@ -155,8 +158,8 @@ class FunctionDetector:
             raise
         except Exception as error:  # the author's code
             raise RewardError(
-                f"the detector {self.call.__qualname__} raised {type(error).__name__}: {error} at step {moment.step}; let it "
-                "answer at every step, the reset included"
+                f"the detector {self.call.__qualname__} raised {type(error).__name__}: {error} at step {moment.step}; "
+                "let it answer at every step, the reset included"
             ) from error
         if isinstance(seen, Evidence):
             return seen
@@ -190,7 +193,8 @@ def _check_takes_one(function: Callable[..., Any], what: str) -> None:
         inspect.signature(function).bind(object())
     except TypeError as error:
         raise _SignatureError(
-            name, f"expected {name}({what}) to take one argument and no `self`, got {inspect.signature(function)}; change it"
+            name,
+            f"expected {name}({what}) to take one argument and no `self`, got {inspect.signature(function)}; change it",
         ) from error
 
 

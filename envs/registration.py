@@ -129,8 +129,8 @@ def register_plugin_tasks() -> None:
         if found.env_id in _tasks:
             if _plugins.get(found.env_id) != found.source:
                 warnings.warn(
-                    f"{found.source} brings the task {found.env_id}, and there is one already; the one that was there first "
-                    "stays. Rename one, or uninstall a package",
+                    f"{found.source} brings the task {found.env_id}, and there is one already; the one that was there "
+                    "first stays. Rename one, or uninstall a package",
                     PluginWarning,
                     stacklevel=2,
                 )
@@ -242,8 +242,8 @@ def _id_of_file(path: str) -> str:
     if len(tasks) != 1:
         names = ", ".join(task.name for task in tasks) or "none"
         raise TaskError(
-            f"expected one task in {path}, got {len(tasks)} ({names}); register them with milepost.register_tasks({path!r}) "
-            "and name one"
+            f"expected one task in {path}, got {len(tasks)} ({names}); register them with "
+            f"milepost.register_tasks({path!r}) and name one"
         )
     return register_task(tasks[0])
 
@@ -253,9 +253,13 @@ def _load_listed(path: Path, env_id: str) -> Task:
 
     for task in load_tasks(path):
         if env_id_of(task.name, task.version) == env_id:
-            _tasks[env_id] = lambda: task
+            _tasks[env_id] = partial(_the, task)
             return task
     raise TaskError(f"{path} was registered as {env_id} but holds no such task; restart Python if the file was changed")
+
+
+def _the(task: Task) -> Task:
+    return task
 
 
 def _tasks_of_python(path: Path) -> list[Task]:

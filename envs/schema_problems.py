@@ -65,7 +65,9 @@ def schema_problems(
     found = []
     for problem in sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden"):
         location: tuple[str | int, ...] = (*problem["loc"], *problem.get("ctx", {}).get("where", ()))
-        if location[:1] in (("reward",), ("app",)) and problem["loc"]:  # next stands the mode, which is no key of the file
+        if (
+            location[:1] in (("reward",), ("app",)) and problem["loc"]
+        ):  # next stands the mode, which is no key of the file
             location = (location[0], *location[2:])
         message = _explain(problem, location, document, known_keys)
         found.append(SchemaProblem(line=document.line_of(location), message=message))
@@ -92,7 +94,8 @@ def _explain(
     match problem["type"]:
         case "extra_forbidden":
             known = context.get("known") or known_keys(location)
-            return f"unknown key {location[-1]!r} in {where}; {hint(str(location[-1]), known)}"
+            parent = ".".join(map(str, document.place_of(location)[:-1]))
+            return f"unknown key {location[-1]!r}{parent and f' in {parent}'}; {hint(str(location[-1]), known)}"
         case "missing":
             return f"{where} is missing; add it"
         case "milestone_key" if len(within := document.place_of(problem["loc"])) > 2:  # a part of a detector
@@ -103,8 +106,11 @@ def _explain(
             return f"{where}: {context['error']}"
         case kind:
             message = problem["msg"][:1].lower() + problem["msg"][1:]
-            cure = _PATTERN_CURES.get(str(location[-1]) if location else "") if kind.endswith("pattern_mismatch") else None
-            return f"{where}: {message}, got {_short(problem['input'])}; {cure or _CURES.get(kind, 'change it accordingly')}"
+            cure = (
+                _PATTERN_CURES.get(str(location[-1]) if location else "") if kind.endswith("pattern_mismatch") else None
+            )
+            cure = cure or _CURES.get(kind, "change it accordingly")
+            return f"{where}: {message}, got {_short(problem['input'])}; {cure}"
 
 
 def _short(value: Any) -> str:

@@ -60,7 +60,6 @@ from .schema_problems import SchemaProblem, hint, schema_problems
 from .setup import Setup
 from .task_file import Document, matching_files, read_documents
 
-
 NAME_PATTERN = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
 """What a task may be named."""
 
@@ -227,8 +226,8 @@ class Task(BaseModel):
             _fail(f"expected one of app, site and hosts, got {' and '.join(given)}; take one out", given[-1])
         if not given and not self.workspace and not self.files and self.setup is None:
             _fail(
-                "expected where the task runs (`app: NAME`, `site: ./folder` or `hosts: [...]`), or what files it is about "
-                "(`workspace:` or `files:`), got none of them; add one",
+                "expected where the task runs (`app: NAME`, `site: ./folder` or `hosts: [...]`), or what files it is "
+                "about (`workspace:` or `files:`), got none of them; add one",
                 "name",
             )
         if not given and self.start != "/":

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .milestone_help import attributes_of
+from ..rewards.detectors import DETECTORS
+from .milestone_help import attributes_of, documented
 from .milestone_spec import MilestoneSpec
 from .parameters import Parameter, Sample
 from .places import OwnApp
@@ -36,9 +37,11 @@ def task_schema() -> dict[str, Any]:
             _describe(definitions[model.__name__], model)
     common = attributes_of(MilestoneSpec)
     for alternative in definitions.get("MilestoneSpec", {}).get("anyOf", ()):
-        for name, key in alternative["properties"].items():
-            if name in common and "description" not in key:
-                alternative["properties"][name] = {**key, "description": common[name]}
+        keys = alternative["properties"]
+        words = {**common, **documented(DETECTORS[keys["detector"]["const"]])}
+        for name, key in keys.items():
+            if name in words and "description" not in key:
+                keys[name] = {**key, "description": words[name]}
     return {"$schema": DIALECT, **schema}
 
 

@@ -40,7 +40,9 @@ def digest_of(task: Task) -> str:
         milestone.pop("description", None)
     for key, value in _where(task).items():
         data[key] = value
-    text = json.dumps({k: v for k, v in data.items() if v not in (None, [], {}, "")}, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(
+        {k: v for k, v in data.items() if v not in (None, [], {}, "")}, sort_keys=True, ensure_ascii=False
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 

@@ -42,8 +42,8 @@ def _check_regex(pattern: str) -> str:
         re.compile(fill(pattern, dict.fromkeys(placeholders(pattern), "x"), Style.REGEX))
     except re.error as error:
         raise ValueError(
-            f"expected a regular expression, got {pattern!r} ({error}); close what is open, and put a backslash before a "
-            "sign that means itself"
+            f"expected a regular expression, got {pattern!r} ({error}); close what is open, and put a backslash before "
+            "a sign that means itself"
         ) from error
     return pattern
 
@@ -63,8 +63,8 @@ def _check_jmespath(expression: str) -> str:
         parsed = jmespath.compile(fill(expression, dict.fromkeys(names, _SENTINEL), Style.JMESPATH)).parsed
     except JMESPathError as error:
         raise ValueError(
-            f"expected a JMESPath expression, got {expression!r} ({_first_line(error)}); write it like expenses[?name == "
-            "{person}]"
+            f"expected a JMESPath expression, got {expression!r} ({_first_line(error)}); write it like expenses[?name "
+            "== {person}]"
         ) from error
     uses = fill(expression, dict.fromkeys(names, _SENTINEL), Style.JMESPATH).count(jmespath_literal(_SENTINEL))
     if _literals(parsed).count(_SENTINEL) != uses:

@@ -116,7 +116,8 @@ class HttpProcess:
                 return
             if self._process.poll() is not None:
                 raise self.failure(
-                    f"did not come to serve on port {self.port}; it must take the port from $PORT or {{port}} and keep running"
+                    f"did not come to serve on port {self.port}; it must take the port from $PORT or {{port}} and "
+                    "keep running"
                 )
             if time.monotonic() > deadline:
                 raise self.failure(

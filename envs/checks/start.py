@@ -137,8 +137,8 @@ def _stateless(subject: Subject, app: App) -> Findings:
         if any(isinstance(each, ServerState) for each in every_spec(milestone.spec)):
             yield subject.error(
                 "no-state",
-                f"{milestone.id!r} asks for the server's state, and {subject.task.place!r} tells none; ask for what is on "
-                "the page, in the files or in the requests, or give an application of your own a `state` path",
+                f"{milestone.id!r} asks for the server's state, and {subject.task.place!r} tells none; ask for what is "
+                "on the page, in the files or in the requests, or give your own application a `state` path",
                 "milestones",
                 i,
                 milestone=milestone.id,

@@ -20,9 +20,9 @@ def version_kept(subject: Subject) -> Findings:
         return
     yield subject.error(
         "version",
-        f"{task.name!r} has changed since version {task.version} was recorded in {folder / LOCK_FILE}; raise `version` to "
-        f"{task.version + 1}, and record it with `milepost tasks lock {subject.document.path}` (with --force, if nobody "
-        "has measured with it, under the old number)",
+        f"{task.name!r} has changed since version {task.version} was recorded in {folder / LOCK_FILE}; raise `version` "
+        f"to {task.version + 1}, and record it with `milepost tasks lock {subject.document.path}` (with --force, if "
+        "nobody has measured with it, under the old number)",
         "version",
     )
 

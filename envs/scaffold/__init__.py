@@ -67,7 +67,9 @@ def write_task(name: str, kind: Kind, folder: Path, *, description: str = "", fa
     from ..task import NAME_PATTERN
 
     if NAME_PATTERN.fullmatch(name) is None:
-        raise TaskError(f"expected a task's name of lower-case words joined by hyphens, got {name!r}; write claim-lunch")
+        raise TaskError(
+            f"expected a task's name of lower-case words joined by hyphens, got {name!r}; write claim-lunch"
+        )
     values = {
         "name": name,
         "module": name.replace("-", "_"),

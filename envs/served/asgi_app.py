@@ -50,7 +50,9 @@ def app_from(reference: str, state: str | None = None) -> App:
     found, is_factory = _load(reference)
     if is_factory:
         if not callable(found):
-            raise TaskError(f"{reference!r} is not a function; take the () away, or name one that makes the application")
+            raise TaskError(
+                f"{reference!r} is not a function; take the () away, or name one that makes the application"
+            )
         return _EpisodeApps(reference, found, state)
     if isinstance(found, App):
         return found
@@ -104,7 +106,9 @@ class _EpisodeApps(StatelessApp):
         offered = {"parameters": parameters, "rng": rng, "db": db}
         made = self._factory(**{name: offered[name] for name in _wanted(self._reference, self._factory)})
         if not callable(made):
-            raise TaskError(f"expected an ASGI application from {self._reference!r}, got {type(made).__name__}; return it")
+            raise TaskError(
+                f"expected an ASGI application from {self._reference!r}, got {type(made).__name__}; return it"
+            )
         return _served(self._reference, made, self._state, db)
 
 
@@ -163,7 +167,9 @@ def _wanted(reference: str, factory: Callable[..., Any]) -> list[str]:
         return list(_OFFERED)
     for p in parameters:
         if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and p.name not in _OFFERED:
-            raise TaskError(f"{reference!r} needs the argument {p.name!r}; offered are {', '.join(_OFFERED)}: rename it")
+            raise TaskError(
+                f"{reference!r} needs the argument {p.name!r}; offered are {', '.join(_OFFERED)}: rename it"
+            )
     return [p.name for p in parameters if p.name in _OFFERED]
 
 

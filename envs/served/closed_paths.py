@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _DECODINGS = 3
-"""So often an encoded path is decoded at most: a server that decodes twice must not be asked by a doubly encoded one."""
+"""So often an encoded path is decoded at most: a server that decodes twice must not be asked by one encoded twice."""
 
 
 def closed_to_pages(asgi: ASGIApp, paths: Iterable[str | None]) -> ASGIApp:

@@ -122,8 +122,8 @@ class CommandApp(StatelessApp):
             raise process.failure(f"could not be reset at {self._reset}: {error or type(error).__name__}") from error
         if not answer.is_success:
             raise process.failure(
-                f"answered its reset, POST {self._reset}, with status {answer.status_code}; answer it with 200 or 204 once "
-                "the episode's content is there"
+                f"answered its reset, POST {self._reset}, with status {answer.status_code}; answer it with 200 or 204 "
+                "once the episode's content is there"
             )
 
     def _give_back(self, process: HttpProcess) -> None:

@@ -37,7 +37,9 @@ _NOT_PASSED_BACK = frozenset(
     b"nel report-to reporting-endpoints link permissions-policy x-frame-options date server".split()
 )
 """What is about the connection, what would bind the browser to the real host, and what our own rules replace."""
-_TEXTUAL = re.compile(rb"text/|application/(?:json|javascript|x-javascript|xml|xhtml\+xml|manifest\+json)|image/svg\+xml")
+_TEXTUAL = re.compile(
+    rb"text/|application/(?:json|javascript|x-javascript|xml|xhtml\+xml|manifest\+json)|image/svg\+xml"
+)
 _COOKIE_DOMAIN = re.compile(rb";\s*domain=[^;]*", re.IGNORECASE)
 
 
@@ -149,7 +151,9 @@ class _Names:
         self._by_host = {real.partition("://")[2].encode(): inner.encode() for real, inner in shown.items()}
         hosts = b"|".join(re.escape(host) for host in sorted(self._by_host, key=len, reverse=True))
         # As texts write them: with either scheme, with none, and with JSON's escaped slashes; not within a longer name.
-        self._pattern = re.compile(rb"(?P<scheme>https?:)?(?P<slashes>//|\\/\\/)(?P<host>" + hosts + rb")(?![\w.:-]*[\w:])")
+        self._pattern = re.compile(
+            rb"(?P<scheme>https?:)?(?P<slashes>//|\\/\\/)(?P<host>" + hosts + rb")(?![\w.:-]*[\w:])"
+        )
 
     def __bool__(self) -> bool:
         return bool(self._by_host)

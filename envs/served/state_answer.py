@@ -28,7 +28,9 @@ def read_state(where: str, status: int, body: bytes) -> dict[str, Any]:
     try:
         state = json.loads(body)
     except ValueError as error:
-        raise AppServerError(f"expected JSON from {where}, got {body[:60]!r} ({error}); answer with an object") from error
+        raise AppServerError(
+            f"expected JSON from {where}, got {body[:60]!r} ({error}); answer with an object"
+        ) from error
     if not isinstance(state, dict):
         raise AppServerError(
             f'expected a JSON object from {where}, got {type(state).__name__}; wrap it: {{"items": ...}}'

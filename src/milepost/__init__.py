@@ -5,9 +5,9 @@
     observation, info = env.reset(seed=7)
     observation, reward, terminated, truncated, info = env.step('fill("Name", "Ada")')
 
-Importing this registers the bundled tasks, and those of installed packages, with Gymnasium, so that `gymnasium.make("milepost/expense-form-v0")` works
-after `import milepost`, and `gymnasium.make("milepost:milepost/expense-form-v0")` without. It loads neither torch nor
-a browser.
+Importing this registers the bundled tasks, and those of installed packages, with Gymnasium, so that
+`gymnasium.make("milepost/expense-form-v0")` works after `import milepost`, and
+`gymnasium.make("milepost:milepost/expense-form-v0")` without. It loads neither torch nor a browser.
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def tasks_new(
     name: Annotated[str | None, typer.Argument(help="Lower-case words joined by hyphens: claim-lunch.")] = None,
     *,
-    kind: Annotated[str | None, typer.Option(help="site (HTML files), app (a server in Python) or files (no pages).")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="site (HTML files), app (a server in Python) or files (no pages).")
+    ] = None,
     folder: Annotated[Path | None, typer.Option(help="Where to write it; the present folder if left out.")] = None,
     description: Annotated[str | None, typer.Option(help="One line for people.")] = None,
     family: Annotated[str | None, typer.Option(help="What kind of task it is, for reports.")] = None,
@@ -44,7 +46,9 @@ def tasks_new(
         answer = str(typer.prompt("What does it run on?", default="1", err=True))
         kind = KINDS[int(answer) - 1] if answer.isdigit() and 0 < int(answer) <= len(KINDS) else answer
     if description is None and asks:
-        description = str(typer.prompt("Description, one line (empty: the example's own)", default="", show_default=False, err=True))
+        description = str(
+            typer.prompt("Description, one line (empty: the example's own)", default="", show_default=False, err=True)
+        )
     made = write_task(name, _kind(kind), folder or Path(), description=description or "", family=family or "")
     if as_json:
         print_json({"task": str(made.task), "files": [str(path) for path in (made.task, *made.others)]})

@@ -45,24 +45,28 @@ def play(
 
 def _play(env: MilepostEnv, console: Console, *, seed: int, oracle: bool) -> None:
     observation, info = env.reset(seed=seed)
-    console.print(f"[bold]{env.task_id}[/], seed {seed}\n[bold]goal[/]  {escape(observation['goal'])}\n", highlight=False)
+    console.print(
+        f"[bold]{env.task_id}[/], seed {seed}\n[bold]goal[/]  {escape(observation['goal'])}\n", highlight=False
+    )
     _show(observation, console)
     total = 0.0
     for action in env.instance.oracle if oracle else _typed(console):
-        if oracle:
-            console.print(f"[bold]> {escape(action)}[/]", highlight=False)
+        console.print(f"\n[bold]> {escape(action)}[/]" if oracle or not sys.stdin.isatty() else "", highlight=False)
         observation, reward, terminated, truncated, info = env.step(action)
         total += reward
         _show(observation, console)
         for reached in info["reward"].milestones:
             console.print(
-                f"[green]{escape(reached.id)} {reached.reward:+.2f}[/]  {escape(reached.evidence.summary)}", highlight=False
+                f"[green]{escape(reached.id)} {reached.reward:+.2f}[/]  {escape(reached.evidence.summary)}",
+                highlight=False,
             )
         if terminated or truncated:
             said = f"over: {info['stop_reason']}"
             if info["failure"] is not None:
                 said += f" ({info['failure_message']})"
-            console.print(f"\n[bold]{escape(said)}, earned {total:.2f} of {env.instance.max_reward:.2f}[/]", highlight=False)
+            console.print(
+                f"\n[bold]{escape(said)}, earned {total:.2f} of {env.instance.max_reward:.2f}[/]", highlight=False
+            )
             return
     console.print(f"\n[bold]earned {total:.2f} of {env.instance.max_reward:.2f}[/]", highlight=False)
 
@@ -83,7 +87,9 @@ def _typed(console: Console) -> Iterator[str]:
 def _show(observation: Mapping[str, Any], console: Console) -> None:
     for key in ("url", "page", "files"):
         if text := observation.get(key):
-            console.print(f"[dim]{key}[/]  {escape(text)}" if "\n" not in text else escape(text), highlight=False, soft_wrap=True)
+            console.print(
+                f"[dim]{key}[/]  {escape(text)}" if "\n" not in text else escape(text), highlight=False, soft_wrap=True
+            )
     if error := observation["last_action_error"]:
         console.print(f"[red]{escape(error)}[/]", highlight=False, soft_wrap=True)
     elif result := observation["last_action_result"]:

@@ -89,7 +89,16 @@ def test_a_workspace_begins_with_it(tmp_path):
     assert content(tmp_path / "a.zip") == dict(FILES), "an episode changes its copy only"
 
 
-BAD_NAMES = ["../out.txt", "/etc/out.txt", "a/../../out.txt", "~/out.txt", "a\\..\\out.txt", "a/\n.txt", " a.txt", "x" * 300]
+BAD_NAMES = [
+    "../out.txt",
+    "/etc/out.txt",
+    "a/../../out.txt",
+    "~/out.txt",
+    "a\\..\\out.txt",
+    "a/\n.txt",
+    " a.txt",
+    "x" * 300,
+]
 BAD_NAMES += ["/".join("d" * 20) + "/x"]
 
 
@@ -181,7 +190,7 @@ def test_a_header_that_unpacks_to_gigabytes_is_refused(tmp_path):
         file.write(entry.tobuf(tarfile.GNU_FORMAT))
         for _ in range(80):
             file.write(bytes(1024 * 1024))
-    with pytest.raises(TaskError, match="quota|sound archive"):
+    with pytest.raises(TaskError, match=r"quota|sound archive"):
         fixture_folder(path)
 
 
@@ -206,10 +215,10 @@ def test_the_same_path_twice_is_refused(tmp_path):
 def test_a_damaged_archive_is_told_as_such(tmp_path, name, damage):
     path = tmp_path / name
     entries = [("a.txt", os.urandom(5000))]
-    whole = (zipped(path, entries) if name == "a.zip" else packed(path, entries, "w:gz" if name.endswith("gz") else "w"))
+    whole = zipped(path, entries) if name == "a.zip" else packed(path, entries, "w:gz" if name.endswith("gz") else "w")
     data = whole.read_bytes()
     path.write_bytes(data[: len(data) // 2] if damage == "cut" else b"garbage " * 500)
-    with pytest.raises(TaskError, match="workspace: .*pack it again"):
+    with pytest.raises(TaskError, match=r"workspace: .*pack it again"):
         fixture_folder(path)
 
 

@@ -1,4 +1,4 @@
-"""Tasks on a folder of pages, on servers of one's own and on an allowed site, with files of one's own: played for real."""
+"""Tasks on a folder of pages, on servers of one's own, on an allowed site, with files of one's own: played for real."""
 
 from __future__ import annotations
 
@@ -115,7 +115,11 @@ def test_a_server_of_one_s_own_in_this_process(make, tmp_path):
 def test_a_command(make, tmp_path):
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "program.py").write_text(PROGRAM)
-    env = make(f"app: {{command: ['{sys.executable}', program.py, '{{{{port}}}}'], state: /_state, reset: /_reset}}".replace("{{", "{").replace("}}", "}"))
+    env = make(
+        f"app: {{command: ['{sys.executable}', program.py, '{{{{port}}}}'], state: /_state, reset: /_reset}}".replace(
+            "{{", "{"
+        ).replace("}}", "}")
+    )
     observation, _ = env.reset(seed=1)
     assert env._episode is not None
     first = env._episode.snapshot.app_state
@@ -190,9 +194,11 @@ def test_two_allowed_sites(make, shops):
 
 
 def test_a_site_that_is_down_is_the_machine_s_fault(make):
-    with closing(make("hosts: ['http://127.0.0.1:9']")) as env:
-        with pytest.raises(milepost.errors.AppServerError, match=r"the site http://127.0.0.1:9 could not be asked"):
-            env.reset(seed=1)
+    with (
+        closing(make("hosts: ['http://127.0.0.1:9']")) as env,
+        pytest.raises(milepost.errors.AppServerError, match=r"the site http://127.0.0.1:9 could not be asked"),
+    ):
+        env.reset(seed=1)
 
 
 def test_files_of_one_s_own_with_pages_and_without(make, pages):

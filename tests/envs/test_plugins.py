@@ -135,8 +135,16 @@ def test_a_broken_package_is_a_warning_that_names_it(install, points, words):
     [
         ("broken-one-v0 = plug_late.tasks:answer", PYTHON, ["expected a task", "int"]),
         ("broken-one-v0 = plug_late.tasks:absent", PYTHON, ["AttributeError", "absent", "mend it"]),
-        ("broken-one-v0 = plug_late.tasks:ClaimLunch", PYTHON, ["as the entry point is named", "milepost/claim-lunch-v0"]),
-        ("broken-one-v0 = plug_late.tasks:ClaimLunch", "import no_such_thing", ["ModuleNotFoundError", "no_such_thing"]),
+        (
+            "broken-one-v0 = plug_late.tasks:ClaimLunch",
+            PYTHON,
+            ["as the entry point is named", "milepost/claim-lunch-v0"],
+        ),
+        (
+            "broken-one-v0 = plug_late.tasks:ClaimLunch",
+            "import no_such_thing",
+            ["ModuleNotFoundError", "no_such_thing"],
+        ),
         ("broken-one-v0 = plug_late.tasks:ClaimLunch", "1/0", ["ZeroDivisionError"]),
     ],
 )

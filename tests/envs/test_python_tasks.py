@@ -39,7 +39,7 @@ def task() -> Task:
         actions = ("basic", "files")
         max_steps = 5
         oracle = ('move_file("inbox/{customer}.txt", "paid/{customer}.txt")',)
-        near_miss = (  # noqa: RUF012
+        near_miss = (
             {
                 "name": "copied",
                 "actions": ['copy_file("inbox/{customer}.txt", "paid/{customer}.txt")'],
@@ -47,19 +47,19 @@ def task() -> Task:
             },
         )
 
-        def setup(episode):  # noqa: N805
+        def setup(episode):
             for name in ("ada", "ben", "clara"):
                 episode.files.write_text(f"inbox/{name}.txt", f"Invoice {episode.rng.integers(1000)} for {name}")
             episode.db.execute("CREATE TABLE seen (customer TEXT)")
             episode.db.execute("INSERT INTO seen VALUES (?)", (episode.parameters["customer"],))
 
         @milepost.milestone(reward=-0.5, forbidden=True)
-        def wrong_one(moment):  # noqa: N805
+        def wrong_one(moment):
             """Another invoice was paid."""
             wanted = f"paid/{moment.parameters['customer']}.txt"
             return any(path.startswith("paid/") and path != wanted for path in paths(moment))
 
-        def success(moment):  # noqa: N805
+        def success(moment):
             """The invoice is paid."""
             customer = moment.parameters["customer"]
             return f"paid/{customer}.txt" in paths(moment) and f"inbox/{customer}.txt" not in paths(moment)
@@ -149,7 +149,7 @@ def test_what_a_function_answers_may_be_a_sentence_or_evidence():
         family, goal, max_steps, oracle = "files", "Do it.", 3, ("done()",)
         files = {"a.txt": "x"}  # noqa: RUF012
 
-        def success(moment):  # noqa: N805
+        def success(moment):
             return given[0]
 
     detector = Odd.instantiate(0).milestones[0].detector
@@ -173,10 +173,12 @@ def test_a_detector_that_raises_is_named():
         files = {"a.txt": "x"}  # noqa: RUF012
 
         @milepost.milestone(reward=1.0, id="odd_one", ends_episode=True)
-        def whatever(moment):  # noqa: N805
+        def whatever(moment):
             return moment.nothing
 
-    with pytest.raises(RewardError, match=r"the detector .*Odd.whatever raised AttributeError: .* at step 0; let it answer"):
+    with pytest.raises(
+        RewardError, match=r"the detector .*Odd.whatever raised AttributeError: .* at step 0; let it answer"
+    ):
         Odd.instantiate(0).milestones[0].detector.held_at_reset(moment("a", (), step=0))
 
 
@@ -255,7 +257,7 @@ def test_paths_of_a_class_are_relative_to_its_file(tmp_path):
 
 def test_a_file_without_tasks_is_told_so(tmp_path):
     (tmp_path / "none.py").write_text("x = 1\n")
-    with pytest.raises(TaskError, match="put @milepost.register_task above a class"):
+    with pytest.raises(TaskError, match=r"put @milepost\.register_task above a class"):
         register_tasks(str(tmp_path / "none.py"))
 
 

@@ -112,7 +112,7 @@ def test_a_preset_out_of_order_warns_once_and_works(load):
         ("reward:\n  truncation: close", 0, "expected truncation only beside"),
         ("reward:\n  shaping: potential\n  potential:\n    filld: 1", 3, "'filld'; did you mean 'filled'?"),
         ("reward:\n  clicks: [{name: x}]", 0, "reward.clicks needs `mode: components` beside it"),
-        ("reward:\n  shapng: none", 1, "unknown key 'shapng' in reward.shapng; did you mean 'shaping'?"),
+        ("reward:\n  shapng: none", 1, "unknown key 'shapng' in reward; did you mean 'shaping'?"),
         ("reward:\n  mode: components", 0, "reward.weights is missing"),
         ("reward:\n  mode: components\n  weights: refernce", 2, r"name of a preset (reference), got 'refernce'"),
         ("reward:\n  mode: components\n  weights:\n    goal: 0.9", 2, "expected weights that sum to 1"),

@@ -14,7 +14,7 @@ from milepost.envs.served.command_app import CommandApp
 from milepost.errors import AppServerError, TaskError
 from milepost.sandbox.app_server import AppServer
 
-SERVER = '''
+SERVER = """
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
@@ -70,7 +70,7 @@ class Whole(App):
 
 
 number = 7
-'''
+"""
 
 
 @pytest.fixture
