@@ -39,8 +39,8 @@ class ClaimsApp(Desk):
     decided already), `claim_state`, `claim_amount`, `claim_item` (the category of its only item); `largest`, whatever
     it is, makes it the largest of all.
     State: `claims`, those that were touched, `{claim, person, centre, date, state, reason, items}` with `items` a list
-    of `{category, amount, note}`; `comments`, a list of `{claim, text}`; `people`, those who were added; `profile`, `searches`, `viewed`; `wanted`, the amount
-    and the date of the task's claim.
+    of `{category, amount, note}`; `comments`, a list of `{claim, text}`; `people`, those who were added; `profile`,
+    `searches`, `viewed`; `wanted`, the amount and the date of the task's claim.
     """
 
     name = "claims"
