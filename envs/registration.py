@@ -26,6 +26,8 @@ BUNDLED_TASKS = Path(__file__).parent / "tasks"
 _ID = re.compile(rf"(?:{NAMESPACE}/)?(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*?)(?:-v(?P<version>\d+))?")
 _KEY = re.compile(r"^(name|version):\s*[\"']?([A-Za-z0-9_.-]+)[\"']?\s*(?:#.*)?$", re.MULTILINE)
 
+_SHOWN = 12
+
 _tasks: dict[str, Callable[[], Task]] = {}
 
 
@@ -96,7 +98,7 @@ def resolve_id(name_or_id: str) -> str:
     names = sorted({_split(env_id)[0] for env_id in _tasks} | set(_tasks))
     wanted = name_or_id if "/" in name_or_id or match is None else match["name"]
     close = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
-    cure = f"did you mean {' or '.join(close)}?" if close else f"registered are {', '.join(sorted(_tasks)) or 'none'}"
+    cure = f"did you mean {' or '.join(close)}?" if close else f"registered are {_some(sorted(_tasks))}"
     raise TaskError(f"no task {name_or_id!r} is registered; {cure} Your own: milepost.register_tasks('path/*.yaml')")
 
 
@@ -145,6 +147,11 @@ def _load_bundled(path: Path, env_id: str) -> Task:
             register_task(task)
             return task
     raise TaskError(f"{path} was registered as {env_id} but holds no such task; restart Python if the file was changed")
+
+
+def _some(ids: list[str]) -> str:
+    more = f" and {len(ids) - _SHOWN} more: milepost tasks list" if len(ids) > _SHOWN else ""
+    return f"{', '.join(ids[:_SHOWN]) or 'none'}{more}"
 
 
 def _load_miniwob(name: str) -> Task:

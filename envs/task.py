@@ -45,7 +45,6 @@ from .parameters import Parameter
 from .reward_spec import MilestoneReward, RewardSpec, known_reward_keys
 from .task_file import Document, matching_files, read_documents
 
-
 NOT_TOLD = "(not told)"
 """Stands for what the page's goal does not say, or has not said yet; no field is ever asked to hold it."""
 

@@ -163,9 +163,7 @@ class Tab:
             )
         self.dialogs = dialogs
 
-    async def start(
-        self, script: str, *, workspace: Workspace | None, request_bodies: bool, again: bool
-    ) -> Any:
+    async def start(self, script: str, *, workspace: Workspace | None, request_bodies: bool, again: bool) -> Any:
         """Begin an episode in the loaded document; see `PageSession.start`."""
         if again:
             await self.settle(RUN_OUT_MS)

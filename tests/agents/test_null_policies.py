@@ -117,7 +117,9 @@ SEEDS = int(os.environ.get("MILEPOST_NULL_SEEDS", "4"))
 @pytest.mark.slow
 @pytest.mark.timeout(600 + 20 * SEEDS)
 @pytest.mark.parametrize("agent", NULL_AGENTS)
-@pytest.mark.parametrize("task_id", [i for i in registered_ids() if task_for(i).family != "miniwob"])  # some ask for one click
+@pytest.mark.parametrize(
+    "task_id", [i for i in registered_ids() if task_for(i).family != "miniwob"]
+)  # some ask for one click
 def test_null_agents_succeed_in_at_most_one_episode_of_a_hundred(task_id: str, agent: str):
     policy, steps = NULL_AGENTS[agent]
     with isolated_registry(), EnvPool() as pool:

@@ -51,7 +51,7 @@ def test_the_listed_versions_are_those_of_the_files():
         ("expens-form", "did you mean expense-form"),
         ("milepost/expense-form-v7", "did you mean milepost/expense-form-v0"),
         ("xyzzy", "registered are milepost/expense-form-v0"),
-        ("../../etc/passwd", "registered are"),
+        ("../../etc/passwd", "no task"),
         ("", "registered are"),
     ],
 )

@@ -54,7 +54,14 @@ def test_every_script_of_a_page_carries_the_nonce_of_its_answer(episode: AppInst
 def test_files_are_served_by_their_exact_paths_only(episode: AppInstance):
     assert get(episode, "/core/core.js").status_code == 200
     assert get(episode, "/core/core.js").headers["content-type"].startswith("text/javascript")
-    for path in ("/", "/core/", "/miniwob/nothing.html", "/core/../core/core.js/..", "/%2e%2e/registration.py", "/outcome"):
+    for path in (
+        "/",
+        "/core/",
+        "/miniwob/nothing.html",
+        "/core/../core/core.js/..",
+        "/%2e%2e/registration.py",
+        "/outcome",
+    ):
         assert get(episode, path).status_code in (404, 405), path
 
 
