@@ -24,13 +24,13 @@ def episode() -> Iterator[AppInstance]:
 
 def get(episode: AppInstance, path: str) -> httpx.Response:
     port = episode.host.rpartition(":")[2]
-    return httpx.get(f"http://127.0.0.1:{port}{path}", headers={"host": episode.host})
+    return httpx.get(f"http://127.0.0.1:{port}{path}", headers={"host": episode.host}, timeout=30)
 
 
 def report(episode: AppInstance, **said: Any) -> int:
     port = episode.host.rpartition(":")[2]
     outcome = {"raw": 1.0, "timed": 1.0, "reason": ""} | said
-    answer = httpx.post(f"http://127.0.0.1:{port}/outcome", headers={"host": episode.host}, json=outcome)
+    answer = httpx.post(f"http://127.0.0.1:{port}/outcome", headers={"host": episode.host}, json=outcome, timeout=30)
     return answer.status_code
 
 
