@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..envs.observation_kinds import DEFAULT_KINDS
 from ..envs.registration import env_id_of, task_for
 from ..rewards.router import Unscored
 from ..sandbox.errors import RunError
@@ -96,7 +97,7 @@ def evaluate(
         EngineError: the run's model is missing.
     """
     acting = SCRIPTED_POLICIES[policy]() if policy in SCRIPTED_POLICIES else load_policy(policy)
-    with EnvPool() as pool:
+    with EnvPool(observations=getattr(acting, "observations", DEFAULT_KINDS)) as pool:
         return evaluate_policy(
             task_ids,
             acting,

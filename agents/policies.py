@@ -74,10 +74,34 @@ class ScriptPolicy:
 
 
 class OraclePolicy(ScriptPolicy):
-    """Plays the task's own oracle, then repeats `noop()`."""
+    """Plays the task's own oracle, then repeats `noop()`.
+
+    MiniWoB++ tasks have none of their own: for them it is `MiniwobOracle`.
+
+    Attributes:
+        observations: what it needs to see of such tasks.
+    """
+
+    observations = ("text", "html", "boxes")
 
     def __init__(self) -> None:
         super().__init__(lambda instance: instance.oracle)
+        self._by_reading: Policy | None = None
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        """Return the oracle's next action for each episode."""
+        scripted = [view.instance.oracle != () for view in views]
+        if all(scripted):
+            return super().decide(views)
+        if self._by_reading is None:
+            from .miniwob_oracles import MiniwobOracle
+
+            self._by_reading = MiniwobOracle()
+        read = iter(self._by_reading.decide([view for view, own in zip(views, scripted, strict=True) if not own]))
+        return [
+            super(OraclePolicy, self).decide([v])[0] if own else next(read)
+            for v, own in zip(views, scripted, strict=True)
+        ]
 
 
 class NoopPolicy:

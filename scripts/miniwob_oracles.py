@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from milepost.agents.miniwob_oracles import MiniwobOracle, has_oracle
+from milepost.agents.records import Trajectory
 from milepost.agents.rollout import EnvPool, EpisodeSpec, run_episodes
 from milepost.envs.miniwob.pages import PREFIX, Page, miniwob_pages
 from milepost.envs.miniwob.scores import COMPATIBLE
 from milepost.envs.registration import env_id_of, task_for
-from milepost.agents.records import Trajectory
 
 DOC = Path(__file__).parent.parent / "docs" / "miniwob.md"
 BEGIN, END = "<!-- the table begins -->", "<!-- the table ends -->"
@@ -75,8 +75,8 @@ def table(rows: Sequence[Row], seeds: int) -> str:
     good = sum(row.strict >= BAR for row in rows)
     played = {row.page.name: row for row in rows}
     lines = [
-        f"{len(rows)} of {len(miniwob_pages())} pages have an oracle; {good} of these reach a strict rate of {BAR:g} or more. "
-        f"{seeds} seeds each, from {FIRST_SEED}; an oracle sees what any agent sees.",
+        f"{len(rows)} of {len(miniwob_pages())} pages have an oracle; {good} of these reach a strict rate of {BAR:g} "
+        f"or more. {seeds} seeds each, from {FIRST_SEED}; an oracle sees what any agent sees.",
         "",
         "| page | strict | compatible | steps | to know |",
         "|---|---|---|---|---|",

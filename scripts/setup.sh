@@ -125,7 +125,7 @@ if [[ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]]; then
     if [[ -n ${MILEPOST_TORCH_INDEX_URL:-} ]]; then index=(--index-url "$MILEPOST_TORCH_INDEX_URL"); fi
     pip_install torch "$torch" "${progress[@]}" "${index[@]}" "$torch"
     say torch "$("$python" -c 'from importlib.metadata import version; print(version("torch"))')"
-    pip_install packages "milepost's packages" "${progress[@]}" --constraint constraints.txt --editable '.[train,dev]'
+    pip_install packages "milepost's packages" "${progress[@]}" --constraint constraints.txt --editable '.[train,dev,miniwob]'
     printf '%s\n' "$wanted" >"$stamp"
     say packages "installed as pinned in constraints.txt"
 else

@@ -2,8 +2,8 @@
 
     policy = MiniwobOracle()          # a Policy; `milepost eval miniwob-login-user --policy oracle` uses it
 
-Each reads what any agent reads, the goal and the page's text, and acts as any agent does. None reads the page's scripts,
-or what the episode keeps from agents. docs/miniwob.md says how often each succeeds.
+Each reads what any agent is shown, the goal and the page, and acts as any agent does. None reads the page's scripts, or
+what the episode keeps from agents. docs/miniwob.md says how often each succeeds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ..policies import Decision, View
 from .reading import Oracle, Script, read
 
 _KINDS = (
-    "boxes", "buttons", "fields", "lists", "mail", "media", "menus", "numbers", "pointer", "scrolling", "tables", "travel", "windows",
+    "boxes", "buttons", "fields", "lists", "mail", "media", "menus",
+    "numbers", "pointer", "scrolling", "tables", "travel", "windows",
 )  # fmt: skip
 
 

@@ -50,7 +50,10 @@ def _nth_textbox(look: Look) -> Script:
 def _widget(look: Look) -> Script:
     (kind,) = look.told(r'"(\w+)"')
     if kind in ("text", "textarea"):  # they read alike, but for their HTML
-        kinds = ["textarea" if tag == "textarea" else "text" for tag in re.findall(r'<(textarea|input type="input")', look.html)]
+        kinds = [
+            "textarea" if tag == "textarea" else "text"
+            for tag in re.findall(r'<(textarea|input type="input")', look.html)
+        ]
         yield click(look.of("textbox")[kinds.index(kind)])
     else:
         yield click(look.of(kind)[0])

@@ -110,7 +110,13 @@ def _last_word(look: Look) -> Script:
 
 
 def _search_movie(look: Look) -> Script:
-    told = dict(zip(("genre", "director", "year"), look.told(r"Search for (.*) movies directed by (.*) from year (\d+)"), strict=True))
+    told = dict(
+        zip(
+            ("genre", "director", "year"),
+            look.told(r"Search for (.*) movies directed by (.*) from year (\d+)"),
+            strict=True,
+        )
+    )
     places = _labelled(look)
     for name, text in told.items():
         look = yield fill(look.of("textbox")[places.index(name)], text)
@@ -120,7 +126,9 @@ def _search_movie(look: Look) -> Script:
 def _labelled(look: Look) -> list[str]:
     """Return what the fields are for, in their order; some layouts have the labels behind them."""
     known = {"genre": "genre", "director": "director", "year": "year", "date": "year"}
-    return [meant for line in look.lines for word, meant in known.items() if line.ref is None and word in line.name.lower()]
+    return [
+        meant for line in look.lines for word, meant in known.items() if line.ref is None and word in line.name.lower()
+    ]
 
 
 ORACLES: dict[str, Oracle] = {

@@ -24,7 +24,7 @@ def _icons(look: Look) -> tuple[Line, Line]:
 
 
 def _foot(look: Look, share: float) -> str:
-    """Return a click at the message's foot, a share of its width from the left: Reply and Forward are one thing there."""
+    """Return a click at a message's foot, a share of its width from the left: Reply and Forward are one thing there."""
     x, y, width, height = look.boxes[look.one("Reply Forward").ref or 0]
     return act("mouse_click", x + share * width, y + 0.4 * height)
 
@@ -80,7 +80,9 @@ def _people(look: Look) -> list[str]:
 def _writer(look: Look, people: list[str]) -> str:
     """Return who of them has written the message that a sentence is about."""
     for name in people:
-        if re.search(rf"\b(from|by|of) {name}\b|\b{name}'s\b|\b{name} (\w+ )?sent\b|\b{name} wants (his|her)", look.goal):
+        if re.search(
+            rf"\b(from|by|of) {name}\b|\b{name}'s\b|\b{name} (\w+ )?sent\b|\b{name} wants (his|her)", look.goal
+        ):
             return name
     return people[0]
 

@@ -30,10 +30,11 @@ def _unknown(look: Look) -> Script:
     left, sign, right, total = _found(look, r"(x|\d+) ([-+]) (x|\d+) = (\d+)")
     known = int(right if left == "x" else left)
     if sign == "+":
-        value = int(total) - known
+        yield from _answer(look, int(total) - known)
+    elif left == "x":
+        yield from _answer(look, int(total) + known)
     else:
-        value = int(total) + known if left == "x" else known - int(total)
-    yield from _answer(look, value)
+        yield from _answer(look, known - int(total))
 
 
 def _guess(look: Look) -> Script:

@@ -31,7 +31,9 @@ def _row(look: Look) -> Script:
     if where.endswith("position") and where.startswith("to the"):
         target = int(re.sub(r"\D", "", where)) - 1
     else:
-        target = {"to the top": 0, "to the bottom": len(names) - 1}.get(where, place + (1 if where.startswith("down") else -1))
+        target = {"to the top": 0, "to the bottom": len(names) - 1}.get(
+            where, place + (1 if where.startswith("down") else -1)
+        )
     x, top = _FIRST_ROW
     yield _past((x, top + _ROW_STEP * place), (x, top + _ROW_STEP * target))
 

@@ -1,6 +1,6 @@
 """What an oracle reads: the goal and the page's text, as any agent is shown them.
 
-An oracle is a generator: it yields an action, is sent the page that came of it, and ends when it has nothing more to do.
+An oracle is a generator: it yields an action, is sent the page that came of it, and ends when it has done its part.
 """
 
 from __future__ import annotations

@@ -54,13 +54,14 @@ def _search(look: Look) -> Script:
 def _prices(look: Look) -> Script:
     what = look.told(r"with the (.*)\.")[0]
     prices = [int(line.name.rpartition("$")[2]) for line in look.of("button")]
-    durations = [_minutes(text) for text in look.texts if re.match(r"\d+h", text)]
+    durations = [minutes(text) for text in look.texts if re.match(r"\d+h", text)]
     values = prices if "cost" in what else durations
     best = (min if what in ("cheapest cost", "shortest duration") else max)(values)
     yield click(look.of("button")[values.index(best)])
 
 
-def _minutes(text: str) -> int:
+def minutes(text: str) -> int:
+    """Return a duration such as "3h 20m" in minutes."""
     hours, minutes = re.findall(r"\d+", text)[:2]
     return 60 * int(hours) + int(minutes)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from .reading import Look, Oracle, Part, Script, act, click, fill
-from .tables import _minutes as minutes
+from .tables import minutes
 
 _MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ class MiniwobApp(App):
         db.execute("INSERT INTO problem (secret) VALUES (?)", (secrets.token_hex(16),))
 
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
-        """Return the score: `over`, `raw` and `timed` (None before the end), `strict` (raw = 1), `compatible` (raw > 0)."""
+        """Return `over`; the scores `raw` and `timed`, None before; `strict`: raw is 1; `compatible`: it is above 0."""
         row = db.execute("SELECT raw, timed, reason FROM problem").fetchone()
         raw = row["raw"]
         return {
@@ -98,7 +98,10 @@ class MiniwobApp(App):
     def asgi(self) -> ASGIApp:
         """Serve the files that were there at the start, by their exact paths, and take outcomes."""
         return Starlette(
-            routes=[Route("/outcome", self._outcome, methods=["POST"]), Route("/{path:path}", self._file, methods=["GET"])]
+            routes=[
+                Route("/outcome", self._outcome, methods=["POST"]),
+                Route("/{path:path}", self._file, methods=["GET"]),
+            ]
         )
 
     async def _outcome(self, request: Request) -> Response:
@@ -109,7 +112,8 @@ class MiniwobApp(App):
         except (ValueError, TypeError, KeyError):
             return Response("expected secret, raw, timed and reason", 400)
         request.state.db.execute(
-            "UPDATE problem SET raw = ?, timed = ?, reason = ? WHERE secret = ? AND raw IS NULL", (raw, timed, reason, secret)
+            "UPDATE problem SET raw = ?, timed = ?, reason = ? WHERE secret = ? AND raw IS NULL",
+            (raw, timed, reason, secret),
         )
         return Response(status_code=204)
 

@@ -81,14 +81,22 @@ def package_folder() -> Path:
     """
     spec = find_spec("miniwob")  # found, not imported: importing it would want a Selenium
     if spec is None or spec.origin is None:
-        raise TaskError("expected the package miniwob with the MiniWoB++ pages, found none; pip install 'milepost[miniwob]'")
+        raise TaskError("expected the package miniwob with its pages, found none; pip install 'milepost[miniwob]'")
     folder = Path(spec.origin).parent / "html"
     if not (folder / "miniwob").is_dir():
         raise TaskError(
-            f"expected the MiniWoB++ pages in {folder}, found none: this package of that name is another or a broken one; "
+            f"expected the MiniWoB++ pages in {folder}, found none: this package miniwob is another or a broken one; "
             "pip install --force-reinstall 'milepost[miniwob]'"
         )
     return folder
 
 
-__all__ = ["DEFAULT_MAX_STEPS", "PREFIX", "Page", "miniwob_page", "miniwob_pages", "miniwob_task_names", "package_folder"]
+__all__ = [
+    "DEFAULT_MAX_STEPS",
+    "PREFIX",
+    "Page",
+    "miniwob_page",
+    "miniwob_pages",
+    "miniwob_task_names",
+    "package_folder",
+]

@@ -16,7 +16,7 @@ class Scores:
 
     Attributes:
         strict: the page gave its full reward: raw = 1. This is the success of the task.
-        compatible: it gave any: raw > 0, as BrowserGym counts. Pages that grade give some for little, a few for nothing.
+        compatible: it gave any: raw > 0, as BrowserGym counts. Pages that grade give some for little, or for nothing.
     """
 
     strict: bool

@@ -50,8 +50,8 @@ def miniwob_task(page: str, *, time_limits: TimeLimits = "off") -> MiniwobTask:
     Args:
         page: its name, such as "click-test", or its task's, "miniwob-click-test".
         time_limits: "off", or "published": the page ends the episode (raw = -1) when so much of its own time has passed
-            as its authors gave people, most often ten seconds. Its time stands still while an agent thinks; a step takes
-            50 ms of it.
+            as its authors gave people, most often ten seconds. Its time stands still while an agent thinks; a step
+            takes 50 ms of it.
 
     Raises:
         TaskError: there is no such page.

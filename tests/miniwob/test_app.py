@@ -24,13 +24,13 @@ def episode() -> Iterator[AppInstance]:
 
 def get(episode: AppInstance, path: str) -> httpx.Response:
     port = episode.host.rpartition(":")[2]
-    return httpx.get(f"http://127.0.0.1:{port}{path}", headers={"host": episode.host})
+    return httpx.get(f"http://127.0.0.1:{port}{path}", headers={"host": episode.host}, timeout=30)
 
 
 def report(episode: AppInstance, **said: Any) -> int:
     port = episode.host.rpartition(":")[2]
     outcome = {"raw": 1.0, "timed": 1.0, "reason": ""} | said
-    answer = httpx.post(f"http://127.0.0.1:{port}/outcome", headers={"host": episode.host}, json=outcome)
+    answer = httpx.post(f"http://127.0.0.1:{port}/outcome", headers={"host": episode.host}, json=outcome, timeout=30)
     return answer.status_code
 
 
@@ -54,7 +54,14 @@ def test_every_script_of_a_page_carries_the_nonce_of_its_answer(episode: AppInst
 def test_files_are_served_by_their_exact_paths_only(episode: AppInstance):
     assert get(episode, "/core/core.js").status_code == 200
     assert get(episode, "/core/core.js").headers["content-type"].startswith("text/javascript")
-    for path in ("/", "/core/", "/miniwob/nothing.html", "/core/../core/core.js/..", "/%2e%2e/registration.py", "/outcome"):
+    for path in (
+        "/",
+        "/core/",
+        "/miniwob/nothing.html",
+        "/core/../core/core.js/..",
+        "/%2e%2e/registration.py",
+        "/outcome",
+    ):
         assert get(episode, path).status_code in (404, 405), path
 
 

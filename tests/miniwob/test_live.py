@@ -1,4 +1,4 @@
-"""The pages on a real Chromium: every one begins and takes a step, seeds, scores, and what an agent's text cannot do."""
+"""The pages on a real Chromium: each begins and takes a step; seeds, scores, and what an agent's text cannot do."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def test_every_page_begins_and_takes_a_step(first: int):
             assert "START" not in observation["page"], f"{name} still waits to be begun"
             assert "Episodes done" not in observation["page"], f"{name} shows the score board"
             assert not info["milestones"], name
-        for name, (observation, *_, info) in zip(names, step_many(envs, ["mouse_click(80, 130)"] * len(envs)), strict=True):
+        for name, (observation, *_, info) in zip(
+            names, step_many(envs, ["mouse_click(80, 130)"] * len(envs)), strict=True
+        ):
             assert info["failure"] is None, (name, info["failure_message"])
             assert observation["last_action_error"] == "", name
     finally:
@@ -55,7 +57,9 @@ def test_every_page_begins_and_takes_a_step(first: int):
 def test_seeds_name_problems(env: MilepostEnv):
     first = [seen(env, seed) for seed in range(20)]
     assert len({goal for goal, _, _ in first}) == 20, "different seeds, different problems"
-    assert [seen(env, seed) for seed in reversed(range(20))] == first[::-1], "the same seed, the same problem, in any order"
+    assert [seen(env, seed) for seed in reversed(range(20))] == first[::-1], (
+        "the same seed, the same problem, in any order"
+    )
 
 
 @on_page("enter-text")
@@ -64,13 +68,14 @@ def test_seeds_far_apart_differ(env: MilepostEnv):
     assert len(goals) >= 6, "fifty names, and no two of these seeds are one"
 
 
-@pytest.mark.parametrize("name", ["click-collapsible-2", "login-user-popup", "email-inbox", "choose-list", "click-dialog-2"])
+@pytest.mark.parametrize(
+    "name", ["click-collapsible-2", "login-user-popup", "email-inbox", "choose-list", "click-dialog-2"]
+)
 def test_a_warm_reset_shows_what_a_cold_one_shows(name: str):
     warm, cold = MilepostEnv(miniwob_task(name)), MilepostEnv(miniwob_task(name), warm_resets=False)
     try:
         warm.reset(seed=99)
-        for _ in range(3):  # leave something behind
-            warm.step("mouse_click(80, 90)")
+        warm.step("mouse_click(80, 90)")  # leave something behind
         for seed in (1, 2, 3):
             assert seen(warm, seed) == seen(cold, seed)
             warm.step("mouse_click(60, 80)")
@@ -84,7 +89,7 @@ def test_a_warm_reset_stays_in_its_document_and_starts_clean(env: MilepostEnv):
     env.reset(seed=1)
     page = env._episode._page  # type: ignore[union-attr]
     context = page._tab.clock.context_id
-    env.step('fill("Username", "somebody")')
+    env.step('fill(2, "somebody")')
     observation, info = env.reset(seed=2)
     assert env._episode._page is page  # type: ignore[union-attr]
     assert page._tab.clock.context_id == context, "the document is the same"
@@ -125,7 +130,10 @@ def test_a_wrong_answer_ends_the_episode_without_anything(env: MilepostEnv):
 
 
 def test_time_limits_are_off_unless_asked_for():
-    free, bound = MilepostEnv(miniwob_task("click-test")), MilepostEnv(miniwob_task("click-test", time_limits="published"))
+    free, bound = (
+        MilepostEnv(miniwob_task("click-test")),
+        MilepostEnv(miniwob_task("click-test", time_limits="published")),
+    )
     try:
         reset_many([free, bound], [1, 1])
         (*_, going), (*_, over) = step_many([free, bound], ["wait(11000)"] * 2)
@@ -148,19 +156,21 @@ FORGERIES = {
 }
 
 
-@pytest.mark.parametrize("text", FORGERIES.values(), ids=FORGERIES)
 @on_page("terminal")
-def test_text_that_a_page_turns_into_html_is_not_run(env: MilepostEnv, text: str):
+def test_text_that_a_page_turns_into_html_is_not_run(env: MilepostEnv):
     env.reset(seed=3)  # the terminal writes each line that was entered into its own markup
     env.step("wait(300)")
-    env.step(f"type('{text}')" if "'" not in text else f'type("{text}")' if '"' not in text else "type('<img src=x onerror=core.endEpisode(1)>')")
-    *_, info = env.step('press("Enter")')
+    env.step("click(5)")
+    env.step('type("<img src=x onerror=core.endEpisode(1)>")')
+    observation, *_, info = env.step('press("Enter")')
+    assert "img" in observation["page"], "the picture is there"
     assert env.step("wait(500)")[-1]["milestones"] == info["milestones"] == frozenset()
 
 
 @pytest.fixture
 def own_app(tmp_path: Path) -> str:
-    problem = "document.getElementById('area').innerHTML = '<input id=in aria-label=In><button id=go>Go</button><div id=out></div>';"
+    area = "<input id=in aria-label=In><button id=go>Go</button><div id=out></div>"
+    problem = f"document.getElementById('area').innerHTML = '{area}';"
     problem += "document.getElementById('go').onclick = () => { $OUT };"
     show = "document.getElementById('out').innerHTML = document.getElementById('in').value"
     pages = {"echo": {"query": "Write something.", "area": "", "problem": problem.replace("$OUT", show)}}
@@ -190,10 +200,10 @@ def test_no_forgery_scores_on_a_page_that_shows_what_it_is_given(own_app: str, t
 def test_milestones_are_paid_on_the_way(env: MilepostEnv):
     env.reset(seed=11)
     user = env.instance.parameters["username"]
-    _, reward, *_, info = env.step(f'fill("Username", "{user}")')
+    _, reward, *_, info = env.step(f'fill(2, "{user}")')
     assert info["milestones"] == {"username_filled"}
     assert 0 < reward < 1
-    assert env.step('fill("Username", "other")')[1] == 0.0
+    assert env.step('fill(2, "other")')[1] == 0.0
 
 
 def test_the_goal_is_the_page_s_own_and_stands_in_the_ledger(tmp_path: Path):
