@@ -24,6 +24,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ...sandbox.errors import TaskError
+from ..miniwob.pages import miniwob_task_names
 from ..registration import register_tasks, resolve_id
 from ..task_file import Document, matching_files, read_documents
 
@@ -191,6 +192,20 @@ def _register_bundled() -> None:
     for path in BUNDLED_SUITES.glob("*.yaml"):
         if path.stem not in _suites:
             _suites[path.stem] = lambda path=path: _read(read_documents(path)[0])  # type: ignore[misc]
+    if "miniwob" not in _suites:
+        register_lazy_suite("miniwob", _miniwob)
+
+
+def _miniwob() -> Suite:
+    """Return the suite of the MiniWoB++ pages, every fourth of them, by name, held out."""
+    names = sorted(miniwob_task_names())
+    held_out = names[3::4]
+    return Suite(
+        name="miniwob",
+        description="The MiniWoB++ pages, one task each; see docs/miniwob.md.",
+        tasks=tuple(name for name in names if name not in held_out),
+        held_out=tuple(held_out),
+    )
 
 
 def _read(document: Document) -> Suite:

@@ -128,3 +128,13 @@ def test_the_bundled_suites_hold_registered_tasks_and_are_called_like_their_file
     suite = milepost.load_suite(path.stem)
     assert suite.name == path.stem
     assert set(suite.ids()) <= set(registered_ids())
+
+
+def test_the_miniwob_suite_holds_every_page_once_and_a_quarter_of_them_out():
+    suite = milepost.load_suite("miniwob")
+    assert len(suite.ids()) == len(set(suite.ids())) >= 125
+    assert len(suite.held_out) == len(suite.ids()) // 4
+
+
+def test_the_suites_that_come_along_are_known():
+    assert {"core", "cross", "files", "miniwob"} <= set(suites.suite_names())
