@@ -57,6 +57,13 @@ def test_a_section_shows_its_settings_and_saves_them(site, section):
     assert site.state["saves"] == 0
 
 
+def test_the_guard_comes_after_the_menu_wherever_that_is():
+    """Its script looks for the menu, so the menu must be there already."""
+    for seed in range(12):
+        page = Site("console", {}, seed).get("/settings/General").text
+        assert page.index('class="menu"') < page.index("<script>")
+
+
 def test_saving_tells_what_is_new(site):
     form = {"timeout": "47", "length": "8", "two_step": "yes"}
     assert "Changes saved" in site.client.post("/settings/Security", data=form).text
