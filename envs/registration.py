@@ -10,17 +10,19 @@ from __future__ import annotations
 import difflib
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from ..sandbox.errors import PluginWarning, TaskError
 from .miniwob.pages import miniwob_task_names
 
 if TYPE_CHECKING:
     from .task import Task
+
+Value = TypeVar("Value")
 
 NAMESPACE = "milepost"
 BUNDLED_TASKS = Path(__file__).parent / "tasks"
@@ -228,13 +230,18 @@ def isolated_registry() -> Iterator[None]:
     """Undo, at the end of the block, every registration made within it. For tests."""
     from gymnasium.envs.registration import registry
 
-    tasks, plugins, specs = dict(_tasks), dict(_plugins), dict(registry)
+    with _restored(_tasks), _restored(_plugins), _restored(registry):
+        yield
+
+
+@contextmanager
+def _restored(live: MutableMapping[str, Value]) -> Iterator[None]:
+    kept = dict(live)
     try:
         yield
     finally:
-        for live, kept in ((_tasks, tasks), (_plugins, plugins), (registry, specs)):
-            live.clear()  # type: ignore[attr-defined]
-            live.update(kept)  # type: ignore[attr-defined]
+        live.clear()
+        live.update(kept)
 
 
 def _id_of_file(path: str) -> str:
