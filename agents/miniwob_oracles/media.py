@@ -55,7 +55,8 @@ def _editor(look: Look) -> Script:
         look = yield act("press", "Control+A")
     else:
         word = look.told(r"the text (.*) the (?:style|color)")[0]
-        look = yield from _mark_word(look, (field.value or "").split().index(word))
+        words = [written.strip(".,") for written in (field.value or "").split()]
+        look = yield from _mark_word(look, words.index(word.strip(".,")))
     if "color" in look.goal:
         colour = look.told(r"color (\w+)")[0]
         look = yield click(look.of("clickable")[0])
