@@ -194,6 +194,9 @@ class PageActions(ABC):
                 self.clipboard = await self._selection(tab) or self.clipboard
             if chord in PASTE_KEYS:
                 await self._paste(tab, keys)
+            elif chord in COPY_KEYS:  # not while another episode's paste has its text on the browser's clipboard
+                async with self._devtools.clipboard:
+                    await tab_input.press(tab, keys)
             else:
                 await tab_input.press(tab, keys)
 

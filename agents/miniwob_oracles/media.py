@@ -54,8 +54,8 @@ def _editor(look: Look) -> Script:
     if "everything" in look.goal:
         look = yield act("press", "Control+A")
     else:
-        word = look.told(r"the text (.*) the (?:style|color)")[0]
-        look = yield from _mark_word(look, (field.value or "").split().index(word))
+        word = look.told(r"give the text (.*) the (?:style|color)")[0]
+        look = yield from _mark_word(look, (field.value or "").split(), word)
     if "color" in look.goal:
         colour = look.told(r"color (\w+)")[0]
         look = yield click(look.of("clickable")[0])
@@ -66,11 +66,14 @@ def _editor(look: Look) -> Script:
     yield click(look.one("Submit", "button"))
 
 
-def _mark_word(look: Look, place: int) -> Part:
+def _mark_word(look: Look, words: list[str], word: str) -> Part:
+    """Go to a word letter by letter, since a full stop counts as a word to the keyboard, and mark it."""
+    before = sum(len(other) + 1 for other in words[: words.index(word)])
     look = yield act("press", "Control+Home")
-    for _ in range(place):
-        look = yield act("press", "Control+ArrowRight")
-    look = yield act("press", "Control+Shift+ArrowRight")
+    for _ in range(before):
+        look = yield act("press", "ArrowRight")
+    for _ in word:
+        look = yield act("press", "Shift+ArrowRight")
     return look
 
 

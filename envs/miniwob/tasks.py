@@ -17,6 +17,8 @@ from .scores import COMPATIBLE, FAILED, STRICT
 ACTIONS = ("click", "fill", "select", "press", "scroll", "pointer", "forms", "clipboard", "mouse", "time")
 """What an agent may do: everything on the page, and nothing that leads away from it."""
 
+_PAGE_SEEDS = 2**31
+
 TimeLimits = Literal["off", "published"]
 
 
@@ -31,6 +33,11 @@ class MiniwobTask(Task):
 
     goal_pattern: str = ""
     oracle: tuple[str, ...] = ()
+
+    @property
+    def instance_count(self) -> int:
+        """As many as the page tells seeds apart, though some pages draw from fewer problems."""
+        return _PAGE_SEEDS
 
     @property
     def told_names(self) -> tuple[str, ...]:

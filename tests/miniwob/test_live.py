@@ -216,3 +216,20 @@ def test_the_goal_is_the_page_s_own_and_stands_in_the_ledger(tmp_path: Path):
         assert user in Path(info["ledger_path"]).read_text(encoding="utf-8").splitlines()[0]
     finally:
         env.close()
+
+
+def test_what_one_episode_copies_no_other_pastes():
+    task = miniwob_task("copy-paste-2").model_copy(update={"max_steps": 100})
+    paster, *copiers = (MilepostEnv(task) for _ in range(5))
+    envs = [paster, *copiers]
+    try:
+        reset_many(envs, [1, 2, 3, 4, 5])
+        step_many(envs, ['clipboard_copy("mine")', *["click(1)"] * 4])
+        step_many(envs, ["click(4)", *['press("Control+A")'] * 4])
+        for _ in range(12):
+            paster.step('press("Control+A")')
+            (observation, *_), *_ = step_many(envs, ["clipboard_paste()", *['press("Control+C")'] * 4])
+            assert '[4] textbox "mine"' in observation["page"]
+    finally:
+        for env in envs:
+            env.close()
