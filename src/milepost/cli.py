@@ -25,6 +25,7 @@ from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
 from .label_commands import label_app
 from .preferences_commands import preferences_app
 from .sandbox.errors import MilepostError, TaskError
+from .serve_commands import serve
 from .tasks_commands import tasks_app
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ app.add_typer(tasks_app, name="tasks")
 app.add_typer(train_app, name="train")
 app.add_typer(preferences_app, name="preferences")
 app.add_typer(label_app, name="label")
+app.command()(serve)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
