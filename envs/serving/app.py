@@ -174,7 +174,13 @@ class _Addresses:
         episode_id = asked.get("episode_id")
         if episode_id is not None and not isinstance(episode_id, str):
             raise ServeError("reset: episode_id: expected text", ErrorCode.VALIDATION_ERROR, status=422)
-        return (await self._sessions.named(episode_id or None).reset(asked)).to_wire()
+        session = self._sessions.named(episode_id or None)
+        try:
+            return (await session.reset(asked)).to_wire()
+        except ServeError:
+            if session.state.episode_id is None:  # nothing was begun that anybody could step or end
+                await self._sessions.forget(episode_id or None)
+            raise
 
     async def _step(self, request: Request) -> Any:
         try:

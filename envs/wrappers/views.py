@@ -36,7 +36,8 @@ class TextOnly(gymnasium.ObservationWrapper[dict[str, str], str, Observation], R
         self._keys = tuple(texts) if keys is None else keys
         if not self._keys:
             raise TaskError("expected an environment with texts, came one without; make it with observations=('text',)")
-        self.observation_space = spaces.Dict({key: texts[key] for key in self._keys})
+        space: spaces.Space[Any] = spaces.Dict({key: texts[key] for key in self._keys})
+        self.observation_space = space
 
     def observation(self, observation: Observation) -> dict[str, str]:
         """Return the texts."""

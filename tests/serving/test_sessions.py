@@ -222,6 +222,7 @@ def test_plain_http_plays_episodes(server: EnvServer):
         assert client.get("/state", params={"episode_id": "b"}).json()["episode_id"] is None
         client.request("DELETE", "/episode", params={"episode_id": "a"})
         client.request("DELETE", "/episode")
+        assert client.post("/reset", json={"seed": -1, "episode_id": "c"}).status_code == 422
     gone(server)
 
 
