@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 import gymnasium
@@ -53,7 +53,7 @@ class TimeLimit(gymnasium.Wrapper[Observation, str, Observation, str], RecordCon
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode and its time."""
         result = self.env.reset(seed=seed, options=None if options is None else dict(options))
-        self._steps, self._began_s, self._over = 0, time.monotonic(), False
+        self._steps, self._began_s, self._over = 0, monotonic(), False
         return result
 
     def step(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -75,7 +75,7 @@ class TimeLimit(gymnasium.Wrapper[Observation, str, Observation, str], RecordCon
     def _is_reached(self) -> bool:
         if self._max_steps is not None and self._steps >= self._max_steps:
             return True
-        return self._max_seconds is not None and time.monotonic() - self._began_s >= self._max_seconds
+        return self._max_seconds is not None and monotonic() - self._began_s >= self._max_seconds
 
 
 __all__ = ["TimeLimit"]

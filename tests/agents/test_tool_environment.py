@@ -38,7 +38,7 @@ def test_the_tools_are_the_actions_of_the_tasks():
 
 def test_their_schemas_can_be_made_by_transformers():
     pytest.importorskip("torch")
-    from transformers.utils import get_json_schema
+    from transformers.utils.chat_template_utils import get_json_schema
 
     task = task_for("expense-form")
     ours = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tool_schemas(task.verbs)}

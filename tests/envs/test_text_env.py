@@ -147,7 +147,7 @@ class Corridor(gymnasium.Env[Any, int]):
     """Four places in a row; the last one pays."""
 
     observation_space = spaces.Dict({"at": spaces.Discrete(4)})
-    action_space = spaces.Discrete(2, start=1)
+    action_space: spaces.Space[Any] = spaces.Discrete(2, start=1)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         self.at = 0
@@ -174,7 +174,7 @@ def test_numbers_are_read_for_discrete_actions():
 
 def test_other_spaces_need_a_parser():
     class Continuous(Corridor):
-        action_space = spaces.Box(0, 1, (2,), np.float32)  # type: ignore[assignment]
+        action_space = spaces.Box(0, 1, (2,), np.float32)
 
     env = TextEnv("box", Continuous, goal="x", instructions="x")
     with EnvPool(makers={"box": lambda: env}) as pool, pytest.raises(TaskError, match="give `parse`"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -64,15 +65,12 @@ def test_time_limit_cuts_after_steps_and_says_why(make):
 
 
 def test_time_limit_cuts_after_seconds(make, monkeypatch: pytest.MonkeyPatch):
-    from milepost.envs.wrappers import limits
-
     env = TimeLimit(make(), max_seconds=30)
     env.reset(seed=1)
     assert not env.step(FINE)[3]
-    later = limits.time.monotonic() + 31
-    monkeypatch.setattr(limits.time, "monotonic", lambda: later)
+    later = time.monotonic() + 31
+    monkeypatch.setattr("milepost.envs.wrappers.limits.monotonic", lambda: later)
     assert env.step(FINE)[3]
-    monkeypatch.undo()
     for wrong in ({}, {"max_steps": 0}, {"max_seconds": 0.0}):
         with pytest.raises(ValueError, match="expected"):
             TimeLimit(env, **wrong)
@@ -146,7 +144,8 @@ def test_record_episode_writes_what_was_done_and_seen(make, tmp_path):
     assert "pressed 3" in document["steps"][-1]["observation"]["page"]
     with Image.open(path.with_suffix(".gif")) as gif:
         assert gif.size == (320, 180)
-        assert gif.n_frames == 4, "the page as it opened, and each press"
+        frames: Any = gif
+        assert frames.n_frames == 4, "the page as it opened, and each press"
     played(env, FINE, seed=4)
     env.close()
     left = json.loads((tmp_path / "new" / "stubborn-v0-seed4-1.json").read_text())
@@ -187,7 +186,7 @@ def test_gymnasiums_make_and_wrappers(make):
         names = str(env)
         assert all(name in names for name in ("TimeLimit", "OrderEnforcing", "PassiveEnvChecker"))
         statistics = gymnasium.wrappers.RecordEpisodeStatistics(
-            gymnasium.wrappers.TransformReward(env, lambda reward: 4 * reward)
+            gymnasium.wrappers.TransformReward(env, lambda reward: 4 * float(reward))
         )
         with pytest.raises(gymnasium.error.ResetNeeded):
             statistics.step(FINE)
@@ -195,7 +194,8 @@ def test_gymnasiums_make_and_wrappers(make):
         assert (first[1], second[3]) == (1.0, True)
         assert second[4]["episode"]["r"] == 1.0
         assert second[4]["episode"]["l"] == 2
-        goals = gymnasium.wrappers.TransformObservation(env, lambda seen: seen["goal"], env.observation_space["goal"])
+        space: Any = env.observation_space
+        goals = gymnasium.wrappers.TransformObservation(env, lambda seen: seen["goal"], space["goal"])
         assert goals.reset(seed=1)[0].startswith("Press ")
         statistics.close()
 
@@ -212,7 +212,7 @@ def test_gymnasiums_wrappers_of_pictures(make):
 def test_gymnasiums_vector_wrappers():
     from gymnasium.wrappers.vector import RecordEpisodeStatistics, TransformReward
 
-    env = RecordEpisodeStatistics(TransformReward(gymnasium.make_vec(ID, num_envs=2), lambda reward: 2 * reward))
+    env: Any = RecordEpisodeStatistics(TransformReward(gymnasium.make_vec(ID, num_envs=2), lambda reward: 2 * reward))
     try:
         env.reset(seed=[1, 2])
         _, rewards, terminated, _, _ = env.step([FINE, "done()"])

@@ -18,7 +18,7 @@ def test_every_wrapper_is_shown_in_three_lines():
     from milepost.envs import wrappers
 
     shown = [block for block in BLOCKS if block.startswith("env = ")]
-    assert sorted(re.match(r"env = (\w+)", block)[1] for block in shown) == sorted(wrappers.__all__)
+    assert sorted(name for block in shown for name in re.findall(r"^env = (\w+)", block)) == sorted(wrappers.__all__)
     assert {len(block.splitlines()) for block in shown} == {3}
 
 

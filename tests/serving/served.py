@@ -27,7 +27,8 @@ def serving(
 
 
 def dialled(server: EnvServer, **settings: Any) -> ClientConnection:
-    return connect(server.url.replace("http", "ws", 1) + "/ws", proxy=None, **settings)
+    socket: ClientConnection = connect(server.url.replace("http", "ws", 1) + "/ws", proxy=None, **settings)
+    return socket
 
 
 def ask(socket: ClientConnection, kind: str, **data: Any) -> tuple[str, Any]:
