@@ -102,7 +102,7 @@ class ClickEverythingPolicy:
 def _answer_to_dialog(view: View) -> str | None:
     """Return what accepts the dialog that holds the page up, if one does and the task lets the agent answer it."""
     held = "dialog_accept() or dialog_dismiss() answers it" in view.observation["page"].partition("\n")[0]
-    return "dialog_accept()" if held and "dialog_accept" in view.instance.task.verbs else None
+    return "dialog_accept()" if held and "dialog_accept" in view.drawn.task.verbs else None
 
 
 __all__ = [

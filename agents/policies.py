@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..envs.task import TaskInstance
+from ..sandbox.errors import TaskError
 from .prompts import build_prompt_ids, render_observation
 
 if TYPE_CHECKING:
@@ -28,15 +29,29 @@ class View:
 
     Attributes:
         observation: the environment's observation.
-        instance: the task instance; only the oracle may read beyond the observation.
+        instance: the task instance; only the oracle may read beyond the observation. None where the environment is
+            not a task of milepost.
         step: number of actions taken so far.
         rng: the episode's own generator.
+        instructions: what a policy is told of the actions where they are not ours.
     """
 
     observation: Mapping[str, str]
-    instance: TaskInstance
+    instance: TaskInstance | None
     step: int
     rng: np.random.Generator
+    instructions: str | None = None
+
+    @property
+    def drawn(self) -> TaskInstance:
+        """The task instance, where there must be one.
+
+        Raises:
+            TaskError: there is none.
+        """
+        if self.instance is None:
+            raise TaskError("this policy plays tasks of milepost; a foreign environment has no oracle and no actions")
+        return self.instance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +84,7 @@ class ScriptPolicy:
         return [Decision(action=self._act(v)) for v in views]
 
     def _act(self, view: View) -> str:
-        actions = self._actions_of(view.instance)
+        actions = self._actions_of(view.drawn)
         return actions[view.step] if view.step < len(actions) else "noop()"
 
 
@@ -162,10 +177,7 @@ class LanguageModelPolicy:
 
         Greedy decoding is a function of the prompt, so a prompt already answered is answered from memory.
         """
-        prompts = [
-            build_prompt_ids(self.tokenizer, render_observation(v.observation), verbs=v.instance.task.verbs)
-            for v in views
-        ]
+        prompts = [self._prompt(view) for view in views]
         ask = [p for p in dict.fromkeys(prompts) if p not in self._greedy_memo] if self.temperature == 0 else prompts
         samples = self.engine.sample(
             ask,
@@ -188,6 +200,12 @@ class LanguageModelPolicy:
             return decisions
         self._greedy_memo.update(zip(ask, decisions, strict=True))
         return [self._greedy_memo[p] for p in prompts]
+
+    def _prompt(self, view: View) -> tuple[int, ...]:
+        shown = render_observation(view.observation)
+        if view.instructions is not None:
+            return build_prompt_ids(self.tokenizer, shown, instructions=view.instructions)
+        return build_prompt_ids(self.tokenizer, shown, verbs=view.drawn.task.verbs)
 
 
 __all__ = [

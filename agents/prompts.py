@@ -87,7 +87,11 @@ def build_messages(
 
 
 def build_prompt_ids(
-    tokenizer: ChatTokenizer, user_turn: str, *, verbs: frozenset[str] = DEFAULT_VERBS
+    tokenizer: ChatTokenizer,
+    user_turn: str,
+    *,
+    verbs: frozenset[str] = DEFAULT_VERBS,
+    instructions: str | None = None,
 ) -> tuple[int, ...]:
     """Return the token ids of the whole prompt for one user turn, the opening of the assistant's turn included.
 
@@ -95,8 +99,12 @@ def build_prompt_ids(
         tokenizer: the model's.
         user_turn: what `render_observation` returned.
         verbs: the actions that the task allows.
+        instructions: the first message of an environment whose actions are not ours, instead of ours and its example.
     """
-    messages = build_messages(user_turn, verbs=verbs)
+    if instructions is None:
+        messages = build_messages(user_turn, verbs=verbs)
+    else:
+        messages = [{"role": "system", "content": instructions}, {"role": "user", "content": user_turn}]
     encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)
     return tuple(int(i) for i in encoded["input_ids"])
 

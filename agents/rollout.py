@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from ..envs.concurrent import reset_many, step_many
+from ..envs.concurrent import ConcurrentEnv, reset_many, step_many
 from ..envs.env import MilepostEnv
 from ..envs.observation_kinds import DEFAULT_KINDS
 from ..envs.registration import task_for
+from ..envs.task import TaskInstance
 from .policies import Decision, Policy, View
 from .prompts import render_observation
 from .records import StepRecord, Trajectory
@@ -28,9 +29,30 @@ EXTRA_TRIES = 1
 """How often an episode that the machine broke is played again."""
 
 
+class RolloutEnv(ConcurrentEnv, Protocol):
+    """What rollouts ask of an environment: a `MilepostEnv`, or a `TextEnv` around a foreign one.
+
+    Attributes:
+        ledger_dir: folder for the next episode's ledger, if it keeps one.
+    """
+
+    ledger_dir: Path | None
+
+    @property
+    def instance(self) -> TaskInstance | None:
+        """The current episode's task as drawn; None if it is not a task of milepost."""
+
+    @property
+    def instructions(self) -> str | None:
+        """What a policy is told of the actions; None: they are ours."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeSpec:
-    """Which episode to play: the environment's id and the seed. Equal specs make a group."""
+    """Which episode to play: the environment's id (or a maker's name) and the seed. Equal specs make a group."""
 
     task: str
     seed: int
@@ -61,7 +83,7 @@ class RolloutTimes:
 class _Slot:
     index: int
     spec: EpisodeSpec
-    env: MilepostEnv
+    env: RolloutEnv
     observation: dict[str, str]
     info: dict[str, Any]
     rng: np.random.Generator
@@ -76,6 +98,7 @@ class EnvPool:
         screenshots: whether the environments take a screenshot at every step.
         ledger_dir: folder for the episodes' ledgers; None writes none.
         observations: the kinds of observation that the environments make.
+        makers: what makes environments that are not tasks of milepost, by the name that specs call them.
     """
 
     def __init__(
@@ -84,23 +107,28 @@ class EnvPool:
         screenshots: bool = False,
         ledger_dir: Path | None = None,
         observations: Sequence[str] = DEFAULT_KINDS,
+        makers: Mapping[str, Callable[[], RolloutEnv]] | None = None,
     ) -> None:
         self.screenshots = screenshots
         self.observations = tuple(observations)
         self.ledger_dir = ledger_dir
-        self._idle: dict[str, list[MilepostEnv]] = {}
+        self._makers = dict(makers or {})
+        self._idle: dict[str, list[RolloutEnv]] = {}
 
-    def take(self, task: str) -> MilepostEnv:
+    def take(self, task: str) -> RolloutEnv:
         """Return an environment of this task, opening one when none is idle."""
         idle = self._idle.setdefault(task, [])
-        env = idle.pop() if idle else self._open(task)
+        env = idle.pop() if idle else self._made(task)
         env.ledger_dir = self.ledger_dir
         return env
 
-    def _open(self, task: str) -> MilepostEnv:
+    def _made(self, task: str) -> RolloutEnv:
+        maker = self._makers.get(task)
+        if maker is not None:
+            return maker()
         return MilepostEnv(task_for(task), screenshots=self.screenshots, observations=self.observations)
 
-    def give(self, task: str, env: MilepostEnv) -> None:
+    def give(self, task: str, env: RolloutEnv) -> None:
         """Put an environment back for the next episode of its task."""
         self._idle.setdefault(task, []).append(env)
 
@@ -152,7 +180,7 @@ def run_episodes(
     while waiting or live:
         live += _fill(waiting, concurrency - len(live), pool, times)
         started = time.perf_counter()
-        views = [View(observation=s.observation, instance=s.env.instance, step=len(s.steps), rng=s.rng) for s in live]
+        views = [_view(slot) for slot in live]
         decisions = policy.decide(views)
         sampled = time.perf_counter()
         results = step_many([s.env for s in live], [d.action for d in decisions])
@@ -192,6 +220,16 @@ def run_episodes(
                 count += len(fresh)
         live = still
     return [done[i] for i in range(count)]
+
+
+def _view(slot: _Slot) -> View:
+    return View(
+        observation=slot.observation,
+        instance=slot.env.instance,
+        step=len(slot.steps),
+        rng=slot.rng,
+        instructions=slot.env.instructions,
+    )
 
 
 def _fill(waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool, times: RolloutTimes) -> list[_Slot]:
@@ -242,4 +280,4 @@ def _trajectory(slot: _Slot, terminated: bool, truncated: bool, policy_version: 
     )
 
 
-__all__ = ["EnvPool", "EpisodeSpec", "RolloutTimes", "StepTaken", "run_episodes"]
+__all__ = ["EnvPool", "EpisodeSpec", "RolloutEnv", "RolloutTimes", "StepTaken", "run_episodes"]

@@ -31,7 +31,7 @@ from ..sandbox.errors import RewardError, TaskError
 from .null_policies import ClickEverythingPolicy, SubmitOnlyPolicy, for_null_agents
 from .policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy, ScriptPolicy
 from .records import Trajectory
-from .rollout import EnvPool, EpisodeSpec, run_episodes
+from .rollout import EnvPool, EpisodeSpec, RolloutEnv, run_episodes
 
 QUICK_NULL_STEPS = 50
 """Steps of the agents that act without sense, unless told otherwise: enough to find most leaks while one waits. The
@@ -152,8 +152,9 @@ class _Pool(EnvPool):
         super().__init__()
         self.held: dict[int, frozenset[str]] = {}
 
-    def give(self, task: str, env: MilepostEnv) -> None:
+    def give(self, task: str, env: RolloutEnv) -> None:
         """Note it, and keep the environment for the next episode."""
+        assert isinstance(env, MilepostEnv), "it plays tasks only"
         self.held[env.instance.seed] = env.barred
         super().give(task, env)
 

@@ -20,16 +20,49 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from ..sandbox.browser_thread import BrowserThread
 from ..sandbox.errors import PageHungError, SandboxError
-from .env import BACKSTOP_S, MilepostEnv
+from .env import BACKSTOP_S
 from .observation import Observation
 
 ResetResult = tuple[Observation, dict[str, Any]]
 StepResult = tuple[Observation, float, bool, bool, dict[str, Any]]
 _Outcome = StepResult | BaseException | None
+
+
+class ConcurrentEnv(Protocol):
+    """What is asked of an environment here; its coroutines run on the browser thread. See `MilepostEnv`, `TextEnv`."""
+
+    @property
+    def step_deadline_s(self) -> float:
+        """Seconds within which `astep` has answered."""
+
+    @property
+    def reset_deadline_s(self) -> float:
+        """The same for `areset`."""
+
+    async def areset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> ResetResult:
+        """Begin an episode."""
+
+    async def astep(self, action: str) -> StepResult:
+        """Do one action."""
+
+    async def aclose(self) -> None:
+        """Give everything back."""
+
+    def require_episode(self) -> None:
+        """Raise `gymnasium.error.ResetNeeded` unless `astep` may be called."""
+
+    def fail_step(self, error: SandboxError, action: str) -> StepResult:
+        """End the episode because the machine failed."""
+
+    def begin_failed(self, error: SandboxError) -> ResetResult:
+        """Begin an episode whose first step is its last, because the machine failed at its reset."""
+
+    def forfeit(self) -> None:
+        """End the episode, because nobody saw what became of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +76,7 @@ class Call:
         options: of a reset.
     """
 
-    env: MilepostEnv
+    env: ConcurrentEnv
     action: str | None = None
     seed: int | None = None
     options: Mapping[str, Any] | None = None
@@ -69,7 +102,7 @@ class Call:
 
 
 def reset_many(
-    envs: Sequence[MilepostEnv], seeds: Sequence[int | None], *, options: Mapping[str, Any] | None = None
+    envs: Sequence[ConcurrentEnv], seeds: Sequence[int | None], *, options: Mapping[str, Any] | None = None
 ) -> list[ResetResult]:
     """Reset every environment with its seed, concurrently.
 
@@ -93,13 +126,13 @@ def reset_many(
 
 
 async def areset_many(
-    envs: Sequence[MilepostEnv], seeds: Sequence[int | None], *, options: Mapping[str, Any] | None = None
+    envs: Sequence[ConcurrentEnv], seeds: Sequence[int | None], *, options: Mapping[str, Any] | None = None
 ) -> list[ResetResult]:
     """`reset_many`, to be awaited in any event loop."""
     return _begun(await arun_calls(_resets(envs, seeds, options)))
 
 
-def step_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepResult]:
+def step_many(envs: Sequence[ConcurrentEnv], actions: Sequence[str]) -> list[StepResult]:
     """Do one action in every environment, concurrently.
 
     Args:
@@ -117,12 +150,12 @@ def step_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepR
     return run_calls(_steps(envs, actions))
 
 
-async def astep_many(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[StepResult]:
+async def astep_many(envs: Sequence[ConcurrentEnv], actions: Sequence[str]) -> list[StepResult]:
     """`step_many`, to be awaited in any event loop."""
     return await arun_calls(_steps(envs, actions))
 
 
-def close_many(envs: Sequence[MilepostEnv]) -> None:
+def close_many(envs: Sequence[ConcurrentEnv]) -> None:
     """Close every environment, concurrently.
 
     Raises:
@@ -136,7 +169,7 @@ def close_many(envs: Sequence[MilepostEnv]) -> None:
         BrowserThread.get().run(close_all(), timeout_s=max(env.reset_deadline_s for env in envs))
 
 
-def run_calls(calls: Sequence[Call], *, at_stake: Iterable[MilepostEnv] = ()) -> list[StepResult]:
+def run_calls(calls: Sequence[Call], *, at_stake: Iterable[ConcurrentEnv] = ()) -> list[StepResult]:
     """Run a batch of steps and resets of distinct environments, and block until each has answered or is late.
 
     Args:
@@ -161,7 +194,7 @@ def run_calls(calls: Sequence[Call], *, at_stake: Iterable[MilepostEnv] = ()) ->
         future.cancel()
 
 
-async def arun_calls(calls: Sequence[Call], *, at_stake: Iterable[MilepostEnv] = ()) -> list[StepResult]:
+async def arun_calls(calls: Sequence[Call], *, at_stake: Iterable[ConcurrentEnv] = ()) -> list[StepResult]:
     """`run_calls`, to be awaited in any event loop."""
     if not calls:
         return []
@@ -222,12 +255,14 @@ def _result(call: Call, outcome: _Outcome) -> StepResult:
             return outcome
 
 
-def _resets(envs: Sequence[MilepostEnv], seeds: Sequence[int | None], options: Mapping[str, Any] | None) -> list[Call]:
+def _resets(
+    envs: Sequence[ConcurrentEnv], seeds: Sequence[int | None], options: Mapping[str, Any] | None
+) -> list[Call]:
     _check(envs, seeds, "seeds")
     return [Call(env=env, seed=seed, options=options) for env, seed in zip(envs, seeds, strict=True)]
 
 
-def _steps(envs: Sequence[MilepostEnv], actions: Sequence[str]) -> list[Call]:
+def _steps(envs: Sequence[ConcurrentEnv], actions: Sequence[str]) -> list[Call]:
     _check(envs, actions, "actions")
     for env in envs:
         env.require_episode()
@@ -242,12 +277,12 @@ def _patience_s(calls: Sequence[Call]) -> float:
     return max(call.deadline_s for call in calls) + BACKSTOP_S
 
 
-def _forfeit(calls: Sequence[Call], at_stake: Iterable[MilepostEnv]) -> None:
+def _forfeit(calls: Sequence[Call], at_stake: Iterable[ConcurrentEnv]) -> None:
     for env in (*(call.env for call in calls), *at_stake):
         env.forfeit()
 
 
-def _check(envs: Sequence[MilepostEnv], others: Sequence[Any], name: str) -> None:
+def _check(envs: Sequence[ConcurrentEnv], others: Sequence[Any], name: str) -> None:
     if isinstance(others, str):
         raise ValueError(f"expected a sequence of {name}, one per environment; came one text: put it in a list")
     if len(envs) != len(others):
@@ -260,6 +295,7 @@ def _check(envs: Sequence[MilepostEnv], others: Sequence[Any], name: str) -> Non
 
 __all__ = [
     "Call",
+    "ConcurrentEnv",
     "ResetResult",
     "StepResult",
     "areset_many",

@@ -63,6 +63,7 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's own declaration)
+    instructions: str | None = None  # a policy's prompt tells of our actions by itself; see `TextEnv`
 
     def __init__(
         self,

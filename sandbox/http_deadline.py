@@ -1,4 +1,4 @@
-"""uvicorn as our servers run it: HTTP/1.1 only, silent, and with a deadline for the head of a request.
+"""uvicorn as our servers run it: HTTP/1.1, silent, and with a deadline for the head of a request.
 
 Without the deadline a half-sent request would hold its connection.
 """
@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
+    import h11
     from starlette.types import ASGIApp
 
 HEAD_DEADLINE_S = 10.0
@@ -25,6 +26,7 @@ class DeadlineProtocol(H11Protocol):
     """
 
     _head_timer: asyncio.TimerHandle | None = None
+    _upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the first head's time."""
@@ -34,10 +36,15 @@ class DeadlineProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Stop the time when a head is complete, start it when one begins."""
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._upgraded or (self.cycle is not None and not self.cycle.response_complete):
             self._stop()
         else:
             self._start()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Leave the connection to the WebSocket's protocol, which has deadlines of its own."""
+        self._upgraded = True
+        super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
         """Start the time of a head that came with the request before."""
@@ -61,7 +68,7 @@ class DeadlineProtocol(H11Protocol):
 
 
 def http_server(app: ASGIApp, **settings: Any) -> uvicorn.Server:
-    """Return a server for an application: no WebSockets, no log, no lifespan.
+    """Return a server for an application: no log, and unless `settings` say otherwise no WebSockets and no lifespan.
 
     Args:
         app: the application.
@@ -71,13 +78,11 @@ def http_server(app: ASGIApp, **settings: Any) -> uvicorn.Server:
         uvicorn.Config(
             app,
             interface="asgi3",
-            lifespan="off",
             http=DeadlineProtocol,
-            ws="none",
             access_log=False,
             log_config=None,
             log_level="critical",
-            **settings,
+            **({"lifespan": "off", "ws": "none"} | settings),
         )
     )
 

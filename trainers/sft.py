@@ -37,7 +37,7 @@ class _TokenisedOracle:
         for view, decision in zip(views, self.oracle.decide(views), strict=True):
             response = self.tokenizer(decision.action, add_special_tokens=False)["input_ids"]
             prompt_ids = build_prompt_ids(
-                self.tokenizer, render_observation(view.observation), verbs=view.instance.task.verbs
+                self.tokenizer, render_observation(view.observation), verbs=view.drawn.task.verbs
             )
             response_ids = (*map(int, response), int(self.tokenizer.eos_token_id))
             decisions.append(Decision(action=decision.action, prompt_ids=prompt_ids, response_ids=response_ids))

@@ -26,6 +26,7 @@ from .label_commands import label_app
 from .play_command import play
 from .preferences_commands import preferences_app
 from .sandbox.errors import MilepostError, TaskError
+from .serve_commands import serve
 from .tasks_commands import tasks_app
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ app.add_typer(train_app, name="train")
 app.add_typer(preferences_app, name="preferences")
 app.add_typer(label_app, name="label")
 app.command("play")(play)
+app.command()(serve)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
