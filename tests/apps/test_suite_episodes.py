@@ -1,4 +1,4 @@
-"""The tasks of the suite core on their real pages: the oracle earns everything, near misses not what they missed.
+"""The tasks of the suites on real pages and files: the oracle earns everything, near misses not what they missed.
 
 `milepost tasks check` plays them with more seeds, and null agents as well.
 """
@@ -11,11 +11,12 @@ from milepost.envs.task import load_tasks
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-CORE = {task.name: task for task in load_tasks(str(BUNDLED_TASKS / "core" / "*" / "*.yaml"))}
+FOLDERS = ("core/*", "files", "cross")
+TASKS = {task.name: task for folder in FOLDERS for task in load_tasks(str(BUNDLED_TASKS / folder / "*.yaml"))}
 SEED = 11
 
 
-@pytest.fixture(params=CORE.values(), ids=CORE)
+@pytest.fixture(params=TASKS.values(), ids=TASKS)
 def env(request):
     env = MilepostEnv(request.param)
     yield env
