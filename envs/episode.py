@@ -140,7 +140,7 @@ class Episode:
         )
 
     async def renew(self, instance: TaskInstance, *, env_id: str, ledger_dir: Path | None) -> Episode:
-        """Begin another episode in this one's page, which takes a tenth of `open`'s time; this one is over then.
+        """Begin another episode in this one's page, in a fraction of `open`'s time; this one is over then.
 
         Args:
             instance: of the same task; see `can_renew`.

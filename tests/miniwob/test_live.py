@@ -10,6 +10,7 @@ import pytest
 from milepost.envs import MilepostEnv, StopReason, reset_many, step_many
 from milepost.envs.apps import register_app
 from milepost.envs.miniwob import Scores, miniwob_task, scores_of
+from milepost.envs.miniwob import app as app_module
 from milepost.envs.miniwob.app import MiniwobApp
 from milepost.envs.miniwob.pages import miniwob_pages
 
@@ -163,7 +164,8 @@ def test_text_that_a_page_turns_into_html_is_not_run(env: MilepostEnv):
     env.step("click(5)")
     env.step('type("<img src=x onerror=core.endEpisode(1)>")')
     observation, *_, info = env.step('press("Enter")')
-    assert "img" in observation["page"], "the picture is there"
+    assert "Command not found." in observation["page"]
+    assert "onerror" not in observation["page"], "what was typed is no text any more"
     assert env.step("wait(500)")[-1]["milestones"] == info["milestones"] == frozenset()
 
 
@@ -192,6 +194,18 @@ def test_no_forgery_scores_on_a_page_that_shows_what_it_is_given(own_app: str, t
             *_, info = env.step('click("go")')
         assert info["milestones"] == frozenset()
         assert info["stop_reason"] is None
+    finally:
+        env.close()
+
+
+def test_the_same_text_does_score_without_the_policy(own_app: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(app_module, "_POLICY", "base-uri 'none'")
+    env = MilepostEnv(task_on(own_app, "echo"))
+    try:
+        env.reset(seed=1)
+        env.step('fill("In", "<img src=x onerror=core.endEpisode(1)>")')
+        *_, info = env.step('click("Go")')
+        assert info["success"], "else the tests above would show nothing"
     finally:
         env.close()
 
