@@ -26,7 +26,6 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .errors import AppServerError
@@ -221,7 +220,7 @@ class AppInstance:
             raise AppServerError("the application's episode is closed; open another one")
         cached = self._state
         if cached is None or cached[0] != self._handled or self._served is not None:
-            cached = self._ask(self._read_state, "state()")
+            cached = self._await(self._read_state, "state()")
             self._state = cached
         return copy.deepcopy(cached[1])
 
@@ -266,13 +265,20 @@ class AppInstance:
             return self._handled, await self._served.state()
         return self._handled, self._hosted.app.state(self._db)
 
-    def _ask(self, question: Callable[[], Answer | Awaitable[Answer]], what: str) -> Answer:
+    def _ask(self, question: Callable[[], Answer], what: str) -> Answer:
         """Return what a function answers on the server's thread, between two requests."""
 
         async def ask() -> Answer:
+            return question()
+
+        return self._await(ask, what)
+
+    def _await(self, question: Callable[[], Awaitable[Answer]], what: str) -> Answer:
+        """Return what is awaited on the server's loop, between two requests."""
+
+        async def ask() -> Answer:
             async with self._lock:
-                found = question()
-                return await found if isawaitable(found) else found
+                return await question()
 
         future = asyncio.run_coroutine_threadsafe(ask(), self._server.loop)
         try:

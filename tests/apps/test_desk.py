@@ -60,6 +60,7 @@ def test_pages_of_a_list_show_everything_once(name):
     while address:
         page = site.get(address)
         body = re.search(r'(?:<tbody>|<ul class="goods").*?(?:</tbody>|</ul>)', page.text, re.DOTALL)
+        assert body is not None
         seen += re.findall(r'<a href="([^"]+)"', body[0])
         following = re.findall(r'<a href="([^"]+)">Next</a>', page.text)
         address = following[0].replace("&amp;", "&") if following else ""
