@@ -27,6 +27,8 @@ tasks_app.command("schema")(tasks_schema)
 tasks_app.command("lock")(tasks_lock)
 
 
+EASY_ACTIONS, MEDIUM_ACTIONS = 3, 7
+
 SuiteName = Annotated[
     str | None,
     typer.Option(metavar="SUITE", help="Only those of a suite: its name, NAME:train, NAME:held_out, or a suite file."),
@@ -47,12 +49,13 @@ def tasks_list(*, suite: SuiteName = None, as_json: Json = False) -> None:
     for column, justify in (("task", "left"), ("family", "left"), ("app", "left"), ("instances", "right")):
         table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("milestones", justify="right")
+    table.add_column("length", justify="right")
     table.add_column("description")
     for task_id, task in tasks.items():
         row = _task_row(task_id, task)
-        table.add_row(
-            task_id, row["family"], row["app"], f"{row['instances']:,}", str(row["milestones"]), row["description"]
-        )
+        length = f"{row['oracle_actions']} {row['level']}" if row["level"] else "?"
+        numbers = (f"{row['instances']:,}", str(row["milestones"]), length)
+        table.add_row(task_id, row["family"], row["app"], *numbers, row["description"])
     stdout().print(table)
 
 
@@ -64,8 +67,17 @@ def _task_row(task_id: str, task: Task) -> dict[str, Any]:
         "description": task.description,
         "instances": task.instance_count,
         "milestones": len(task.milestones),
+        "oracle_actions": len(task.oracle),
+        "level": _level(len(task.oracle)),
         "max_steps": task.max_steps,
     }
+
+
+def _level(actions: int) -> str | None:
+    """Return how hard a task is, by the actions of its oracle; None if it has none, as the MiniWoB++ pages."""
+    if not actions:
+        return None
+    return "easy" if actions <= EASY_ACTIONS else "medium" if actions <= MEDIUM_ACTIONS else "hard"
 
 
 @tasks_app.command("show")

@@ -44,6 +44,7 @@ def test_list_and_check_take_a_suite_or_a_part_of_it(milepost: Run, tmp_path: Pa
         "report-download-v0",
         "mail-attach-v0",
     ]
+    assert [(row["oracle_actions"], row["level"]) for row in listed] == [(4, "medium"), (4, "medium"), (5, "medium")]
     checked = milepost("tasks", "check", "--suite", path, "--static", "--json").document()
     assert [row["name"] for row in checked["tasks"]] == ["expense-form", "report-download", "mail-attach"]
     assert checked["ok"]
