@@ -221,6 +221,7 @@ class AppInstance:
         cached = self._state
         if cached is None or cached[0] != self._handled or self._served is not None:
             cached = self._await(self._read_state, "state()")
+            self.check()
             self._state = cached
         return copy.deepcopy(cached[1])
 
@@ -303,6 +304,7 @@ class AppInstance:
             if self._closed:
                 await _plain(send, 404, "this episode is over")
                 return
+            self._handled += 1  # before the answer: who has it and asks for the state must not get the one before
             sent_bytes: int | None = None
 
             async def watched_send(message: Message) -> None:
@@ -335,8 +337,6 @@ class AppInstance:
                     self._failure = f"{scope['method']} {scope['path']}: {type(error).__name__}: {error}"
                 if sent_bytes is None:
                     await _plain(send, 500, "the application failed")
-            finally:
-                self._handled += 1
 
 
 class AppServer:

@@ -1,12 +1,13 @@
 """The application server: one database per episode, one transaction per request, failures typed."""
 
+import asyncio
 import concurrent.futures
 
 import httpx
 import numpy as np
 import pytest
 
-from milepost.sandbox.app_server import AppServer
+from milepost.sandbox.app_server import App, AppServer
 from milepost.sandbox.errors import AppServerError
 
 
@@ -52,6 +53,47 @@ def test_a_failing_handler_is_rolled_back_answered_and_surfaced(instance):
     with pytest.raises(AppServerError, match=r"GET /fail: ValueError: the handler broke"):
         instance.state()
     assert instance._db.execute("SELECT count(*) FROM added").fetchone()[0] == 1
+
+
+class Lingering(App):
+    """Answers at once, and goes on for a while."""
+
+    name = "lingering"
+
+    def create_schema(self, db):
+        """Create the table."""
+        db.execute("CREATE TABLE added (what TEXT)")
+
+    def seed(self, db, rng, parameters):
+        """Nothing."""
+
+    def state(self, db):
+        """Return what was added."""
+        return {"added": [row["what"] for row in db.execute("SELECT what FROM added")]}
+
+    def asgi(self):
+        """Return it."""
+
+        async def answer(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+            await send({"type": "http.response.body", "body": b"ok"})
+            await asyncio.sleep(0.3)
+            scope["state"]["db"].execute("INSERT INTO added VALUES (?)", (scope["path"],))
+            if scope["path"] == "/fail":
+                raise ValueError("too late")
+
+        return answer
+
+
+def test_who_has_an_answer_gets_the_state_behind_it():
+    opened = AppServer.shared().open(Lingering(), rng=np.random.default_rng(0), parameters={})
+    assert opened.state() == {"added": []}
+    assert get(opened, "/one").text == "ok"
+    assert opened.state() == {"added": ["/one"]}
+    assert get(opened, "/fail").text == "ok"
+    with pytest.raises(AppServerError, match="too late"):
+        opened.state()
+    opened.close()
 
 
 def test_an_app_that_cannot_be_seeded_is_an_app_server_error(app):
