@@ -105,7 +105,7 @@ class OraclePolicy(ScriptPolicy):
 
     def decide(self, views: Sequence[View]) -> list[Decision]:
         """Return the oracle's next action for each episode."""
-        scripted = [view.instance.oracle != () for view in views]
+        scripted = [view.drawn.oracle != () for view in views]
         if all(scripted):
             return super().decide(views)
         if self._by_reading is None:

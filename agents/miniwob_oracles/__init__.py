@@ -61,14 +61,14 @@ class MiniwobOracle:
         look, key = read(view.observation), id(view.instance)
         try:
             if view.step == 0 or key not in self._at_work:
-                oracle = oracles().get(view.instance.task.name.removeprefix(PREFIX))
+                oracle = oracles().get(view.drawn.task.name.removeprefix(PREFIX))
                 script = None if oracle is None else oracle(look)
-                self._at_work[key] = (view.instance, script)
+                self._at_work[key] = (view.drawn, script)
                 return "noop()" if script is None else next(script)
             script = self._at_work[key][1]
             return "noop()" if script is None else script.send(look)
         except (StopIteration, ValueError, IndexError):
-            self._at_work[key] = (view.instance, None)
+            self._at_work[key] = (view.drawn, None)
             return "noop()"
 
 

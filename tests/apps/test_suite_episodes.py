@@ -16,7 +16,7 @@ TASKS = {task.name: task for folder in FOLDERS for task in load_tasks(str(BUNDLE
 SEED = 11
 
 
-@pytest.fixture(params=TASKS.values(), ids=TASKS)
+@pytest.fixture(params=list(TASKS.values()), ids=list(TASKS))
 def env(request):
     env = MilepostEnv(request.param)
     yield env

@@ -168,7 +168,13 @@ def test_a_bomb_is_refused_before_it_goes_off(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(fixtures, "_CHUNK_BYTES", 64 * 1024)
     real = fixtures._chunks
-    monkeypatch.setattr(fixtures, "_chunks", lambda c: (written.append(len(x)) or x for x in real(c)))
+
+    def counted(content):
+        for chunk in real(content):
+            written.append(len(chunk))
+            yield chunk
+
+    monkeypatch.setattr(fixtures, "_chunks", counted)
     big = bytes(QUOTA_BYTES + 1)
     for path in (zipped(tmp_path / "a.zip", [("zeros", big)]), packed(tmp_path / "a.tar.gz", [("zeros", big)])):
         assert path.stat().st_size < 200_000

@@ -140,10 +140,8 @@ def test_a_command(make, tmp_path):
 
 
 class Shop(http.server.BaseHTTPRequestHandler):
-    hits: list[str]
-
     def do_GET(self):
-        self.server.hits.append(self.path)
+        self.server.hits.append(self.path)  # type: ignore[attr-defined]
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Set-Cookie", "visits=1")
@@ -160,7 +158,7 @@ class Shop(http.server.BaseHTTPRequestHandler):
 def shops():
     made = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shop) for _ in range(2)]
     for server in made:
-        server.hits = []
+        server.hits = []  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
     yield made
     for server in made:

@@ -1,3 +1,5 @@
+# mypy: disable-error-code="attr-defined, type-var, return-value, assignment"
+# The functions of a class that describes a task take a moment or an episode where a type checker sees `self`.
 """Tasks as classes: their keys, their functions, and what is said of a class that describes none."""
 
 import textwrap

@@ -100,7 +100,7 @@ def test_another_episode(play):
     robbed = ORDERS.make()
     robbed.reset(seed=3)
     assert robbed._episode is not None
-    thief = reached(play, robbed._episode._app.origin + "/orders")
+    thief = reached(play, robbed._episode._apps[0].origin + "/orders")
     assert "tried read: TypeError" in thief.page
     _, reward, *_ = robbed.step("noop()")
     assert reward == 0.0

@@ -29,7 +29,7 @@ def env(request: pytest.FixtureRequest) -> Iterator[MilepostEnv]:
     made.close()
 
 
-def on_page(name: str):
+def on_page(name: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("env", [name], indirect=True)
 
 

@@ -14,7 +14,7 @@ class Site(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         host = self.headers["Host"]
-        other = self.server.other
+        other = self.server.other  # type: ignore[attr-defined]
         pages = {
             "/": ("text/html", f'<a href="http://{host}/next">next</a> <img src="//{host}/x.png"> http://{host}.evil/'),
             "/beside": ("text/html", f'<a href="http://{other}/there">there</a>'),
@@ -52,7 +52,7 @@ def sites():
     servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) for _ in range(2)]
     hosts = [f"127.0.0.1:{server.server_address[1]}" for server in servers]
     for server, other in zip(servers, reversed(hosts), strict=True):
-        server.other = other
+        server.other = other  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
     yield [f"http://{host}" for host in hosts]
     for server in servers:
