@@ -21,6 +21,7 @@ import secrets
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from ...sandbox.whole_body import read_body, replay
 from .messages import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class ServeGate:
         if refused is None and scope["method"] == "POST":
             try:
                 async with asyncio.timeout(BODY_DEADLINE_S):
-                    body = await _body(receive)
+                    body = await read_body(receive, MAX_MESSAGE_BYTES)
             except TimeoutError:
                 refused = 408, f"the body did not come within {BODY_DEADLINE_S:g} s"
             if body is None:
@@ -77,7 +78,7 @@ class ServeGate:
         if refused is not None:
             await _plain(marked, *refused)
             return
-        await self._app(scope, _replay(body or b"", receive), marked)
+        await self._app(scope, replay(body or b"", receive), marked)
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Return why a request is turned away, as (status, reason), or None to let it pass."""
@@ -119,32 +120,6 @@ def _name_of(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.rpartition(":")[0].lower() if ":" in host else host.lower()
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """Read a request's body; None if it is too large."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_MESSAGE_BYTES:
-            return None
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return bytes(body)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give a body that was read already, then whatever else comes."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
 
 
 async def _plain(send: Send, status: int, reason: str, *, kind: str = "http.response") -> None:

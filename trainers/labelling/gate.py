@@ -16,6 +16,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from ...sandbox.whole_body import read_body, replay
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,13 +69,13 @@ class Gate:
             return
         body = None
         if scope["method"] == "POST":
-            body = await _body(receive)
+            body = await read_body(receive, MAX_BODY_BYTES)
             if body is None:
                 await _plain(guarded, 413, f"at most {MAX_BODY_BYTES} bytes can be sent")
                 return
         _, _, rest = scope["path"].removeprefix("/").partition("/")
         inner = {**scope, "path": "/" + rest, "raw_path": ("/" + rest).encode("utf-8", "surrogateescape")}
-        await self._app(inner, receive if body is None else _replay(body, receive), guarded)
+        await self._app(inner, receive if body is None else replay(body, receive), guarded)
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Return why a request is turned away, as (status, reason), or None to let it pass."""
@@ -100,32 +102,6 @@ class Gate:
         if len(kind) != 1 or kind[0].split(b";")[0].strip().lower() != b"application/json":
             return 415, "expected JSON"
         return None
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """Read a request's body; None if it is too large."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            return None
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return bytes(body)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give a body that was read already, then whatever else comes."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
 
 
 async def _plain(send: Send, status: int, reason: str) -> None:
