@@ -28,6 +28,7 @@ tasks_app.command("lock")(tasks_lock)
 
 
 EASY_ACTIONS, MEDIUM_ACTIONS = 3, 7
+DESCRIBED_COLUMNS = 110  # of a terminal: on a narrower one descriptions would be a word wide
 
 SuiteName = Annotated[
     str | None,
@@ -50,12 +51,14 @@ def tasks_list(*, suite: SuiteName = None, as_json: Json = False) -> None:
         table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("milestones", justify="right")
     table.add_column("length", justify="right")
-    table.add_column("description")
+    wide = stdout().width >= DESCRIBED_COLUMNS
+    if wide:
+        table.add_column("description")
     for task_id, task in tasks.items():
         row = _task_row(task_id, task)
         length = f"{row['oracle_actions']} {row['level']}" if row["level"] else "?"
         numbers = (f"{row['instances']:,}", str(row["milestones"]), length)
-        table.add_row(task_id, row["family"], row["app"], *numbers, row["description"])
+        table.add_row(task_id, row["family"], row["app"], *numbers, *([row["description"]] if wide else []))
     stdout().print(table)
 
 
