@@ -109,7 +109,7 @@ NULL_AGENTS: dict[str, tuple[Callable[[], Policy], int]] = {
     "click everything once": (ClickEverythingPolicy, NULL_STEPS),
     "random": (RandomPolicy, NULL_STEPS),
 }
-SEEDS = int(os.environ.get("MILEPOST_NULL_SEEDS", "2"))
+SEEDS = int(os.environ.get("MILEPOST_NULL_SEEDS", "4"))
 """Episodes per task and agent; with fewer than a hundred none may succeed. More by the environment variable. Of the
 suites `milepost tasks check` plays these agents: all their tasks for so many steps would take too long."""
 
