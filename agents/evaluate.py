@@ -97,7 +97,11 @@ def evaluate(
         EngineError: the run's model is missing.
     """
     acting = SCRIPTED_POLICIES[policy]() if policy in SCRIPTED_POLICIES else load_policy(policy)
-    with EnvPool(observations=getattr(acting, "observations", DEFAULT_KINDS)) as pool:
+    by_reading = any(
+        not task_for(task_id).oracle for task_id in task_ids
+    )  # only then an oracle looks at more than text
+    kinds = getattr(acting, "observations", DEFAULT_KINDS) if by_reading else DEFAULT_KINDS
+    with EnvPool(observations=kinds) as pool:
         return evaluate_policy(
             task_ids,
             acting,

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from ...sandbox.errors import TaskError
 from ..miniwob.pages import miniwob_task_names
-from ..registration import register_tasks, resolve_id
+from ..registration import TASK_FILES, register_tasks, resolve_id
 from ..task_file import Document, matching_files, read_documents
 
 BUNDLED_SUITES = Path(__file__).parent
@@ -164,7 +164,8 @@ def expand(names: Iterable[str], *, bare: Split = Split.ALL) -> tuple[str, ...]:
     """Return the ids of tasks and of suites' tasks, each once, in order of first mention.
 
     Args:
-        names: names or ids of registered tasks, and of suites: "core", "core:train", "core:held_out".
+        names: names or ids of registered tasks, and of suites: "core", "core:train", "core:held_out"; or files of tasks
+            or of one suite, which are registered.
         bare: the part that a suite's name without a colon stands for.
 
     Raises:
@@ -174,6 +175,10 @@ def expand(names: Iterable[str], *, bare: Split = Split.ALL) -> tuple[str, ...]:
 
 
 def _ids_of(name: str, bare: Split) -> tuple[str, ...]:
+    if name.endswith(TASK_FILES):
+        if not name.endswith(".py") and is_suite_file(name):
+            return load_suite(name).ids(bare)
+        return tuple(register_tasks(name))
     base, colon, split = name.partition(":")
     if colon or base in suite_names():
         if split and split not in (Split.TRAIN, Split.HELD_OUT):

@@ -51,14 +51,9 @@ def registered(name_or_file: str) -> list[str]:
     Raises:
         TaskError: there is none, or the file is wrong.
     """
-    from .envs.registration import TASK_FILES, register_tasks
-    from .envs.suites import expand, is_suite_file, load_suite
+    from .envs.suites import expand
 
-    if not name_or_file.endswith(TASK_FILES):
-        return list(expand([name_or_file]))
-    if not name_or_file.endswith(".py") and is_suite_file(name_or_file):
-        return list(load_suite(name_or_file).ids())
-    return register_tasks(name_or_file)
+    return list(expand([name_or_file]))
 
 
 def split_settings(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -203,11 +203,12 @@ def tasks_check(
     """Check a task: read it, solve it, almost solve it, and let agents at it that understand nothing."""
     from .agents.task_check import TaskCheck, check_task
 
-    if (file is None) == (suite is None):
+    if file is not None and suite is None:
+        reports = _read_for_check(file)
+    elif suite is not None and file is None:
+        reports = [report for task_id in registered(suite) for report in _read_for_check(task_id)]
+    else:
         raise TaskError("expected a task file or name, or --suite NAME, got both or neither; see `milepost tasks list`")
-    reports = (
-        _read_for_check(file) if file is not None else [r for i in registered(suite or "") for r in _read_for_check(i)]
-    )
     checks: list[TaskCheck] = []
     if not static and any(report.ok for report in reports):
         from .sandbox.chromium import find_chromium

@@ -64,6 +64,14 @@ def test_a_suite_brings_task_files_of_its_own(tmp_path: Path):
     assert "milepost/search-mine-v0" in registered_ids()
 
 
+def test_files_of_tasks_and_of_a_suite_stand_for_their_tasks(tmp_path: Path):
+    path = str(write(tmp_path))
+    assert expand([path], bare=Split.TRAIN) == ("milepost/expense-form-v0", "milepost/report-download-v0")
+    bundled = suites.BUNDLED_SUITES.parent / "tasks"
+    assert expand([str(bundled / "search-open.yaml"), path])[0] == "milepost/search-open-v0"
+    assert len(expand([str(bundled / "files" / "*.yaml")])) == 12
+
+
 def test_a_lazy_suite_is_made_once_and_only_when_asked_for():
     made: list[int] = []
 
