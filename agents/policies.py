@@ -50,7 +50,7 @@ class View:
             TaskError: there is none.
         """
         if self.instance is None:
-            raise TaskError("this policy plays tasks of milepost; a foreign environment has no oracle: let a model act in it")
+            raise TaskError("this policy plays tasks of milepost; a foreign environment has no oracle and no actions")
         return self.instance
 
 
