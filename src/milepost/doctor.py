@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Status = Literal["ok", "missing", "warning"]
 
 _LAUNCH_DEADLINE_S = 30.0
-_EXTRAS = ("train", "vllm", "dev")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,8 @@ def _packages() -> Iterator[Check]:
     absent: dict[str, list[str]] = {}
     versions: dict[str, list[str]] = {}
     for requirement in metadata.requires("milepost") or []:
-        extra = next((e for e in _EXTRAS if re.search(rf"extra == ['\"]{e}['\"]", requirement)), "base")
+        marker = re.search(r"extra == ['\"]([^'\"]+)['\"]", requirement)
+        extra = marker[1] if marker else "base"
         name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
         try:
             versions.setdefault(extra, []).append(f"{name} {metadata.version(name)}")

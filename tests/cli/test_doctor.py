@@ -1,7 +1,10 @@
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from milepost.doctor import examine
 
 from .conftest import Run
 
@@ -33,6 +36,12 @@ def test_packages_are_listed_with_versions(milepost: Run):
     packages = [c["found"] for c in milepost("doctor", "--json").document()["checks"] if "packages" in c["name"]]
     assert any(f"torch {torch.__version__}" in found for found in packages)
     assert any("gymnasium" in found for found in packages)
+
+
+def test_a_package_of_any_extra_is_not_asked_of_everybody(monkeypatch: pytest.MonkeyPatch):
+    wanted = ["numpy>=1", "torch>=2; extra == 'train'", "not-installed-anywhere; extra == 'of-tomorrow'"]
+    monkeypatch.setattr(metadata, "requires", lambda name: wanted)
+    assert [check.status for check in examine() if "packages" in check.name] == ["ok", "ok"]
 
 
 def test_missing_model_names_its_cure(milepost: Run, tmp_path: Path):
