@@ -150,7 +150,7 @@ class PageClock:
                         self._set(navigating=False, committed=False)
 
     async def _left_open(self) -> bool:
-        """Whether the document waits for its own script to close it (`document.write` after its end), which ends no load.
+        """Whether the document waits for its own script to close it (it wrote after its end): that ends no load.
 
         What its parser could be waiting for otherwise is a request, and that stops the clock.
         """
