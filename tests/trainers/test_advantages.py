@@ -32,7 +32,7 @@ def scored(row: Sequence[float | None]) -> list[float]:
 
 
 def episode(rewards, *, bits=None, seed=0, task="a", failure=None, seen=None):
-    """An episode with these rewards; `bits[t]` are the milestones reached before step t, `seen[t]` what it looked at."""
+    """An episode with these rewards; `bits[t]` are the milestones reached before step t, `seen[t]` its observations."""
     bits = bits or list(range(len(rewards)))
     seen = seen or [""] * len(rewards)
     steps = tuple(

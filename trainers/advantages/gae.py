@@ -3,9 +3,9 @@
 Shape legend: N episodes, T positions (steps, or tokens of all steps in a row), padded on the right.
 
 At position t, delta_t = r_t + d_t V_t+1 - V_t and A_t = delta_t + d_t l_t A_t+1. Over steps the discount d is gamma and
-the trace decay l is lambda everywhere. Over tokens they are that at the last token of a step only; between the tokens of
-one action nothing is discounted and the trace decays by `token_lambda`, so that the length of an action's text does not
-make its reward worth less. A truncated episode goes on from the value of what it led to; a terminated one from 0.
+the trace decay l is lambda everywhere. Over tokens they are that at the last token of a step only. Between the tokens
+of one action nothing is discounted and the trace decays by `token_lambda`, so that a long action is not worth less for
+its length. A truncated episode goes on from the value of what it led to, a terminated one from 0.
 
 Source: Schulman et al. 2016 (1506.02438), equations 11 to 16.
 """
