@@ -176,7 +176,7 @@ OBJECTIVES = st.builds(
 
 def naive_loss(objective: Objective, rows, advantages) -> float:
     """The objective in scalars, one token at a time, from the formulas of docs/training.md."""
-    losses, penalties, entropies, shares = [], [], [], []
+    losses, penalties, entropies = [], [], []
     total = sum(len(row["new"]) for row in rows)
     for row, a in zip(rows, advantages, strict=True):
         gaps = [new - old for new, old in zip(row["new"], row["old"], strict=True)]
