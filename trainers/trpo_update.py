@@ -11,7 +11,7 @@ Source: Schulman et al. 2015 (TRPO, 1502.05477), section 6 and appendix C.
 Deviations:
 1. The Fisher matrix and the KL are those of a random share of the prompts (`fisher_fraction`), as in appendix C.1; the
    surrogate is that of all.
-2. F is damped: F + damping * I.
+2. F is damped in the search for the direction, F + damping * I, and not in the step's scale.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def trust_region_update(
             return curvature.product(parameters, vector_D) + region.damping * vector_D
 
         direction_D, residual = conjugate_gradient(fisher, -gradient_D, iterations=region.cg_iterations)
-        size = float(direction_D.dot(fisher(direction_D)))
+        size = float(direction_D.dot(curvature.product(parameters, direction_D)))
         full_D = direction_D * math.sqrt(2.0 * region.max_kl / size) if size > 0 else torch.zeros_like(direction_D)
         for k in range(region.backtracks):
             share = region.backtrack_ratio**k

@@ -94,7 +94,7 @@ def test_a_critic_learns_what_its_states_are_worth(shared, per_token):
     last = update_policy(model, optimizer_of(model), batch, UpdateConfig(epochs=80), critic=critic)
     pairs = [(s.prompt_ids, s.response_ids) for s in batch]
     errors = [v - s.value_targets[0] for s, told in zip(batch, critic.values(pairs), strict=True) for v in told[:1]]
-    assert sum(e * e for e in errors) / len(errors) < 0.1
+    assert sum(e * e for e in errors) / len(errors) < 0.2  # of 5/3 at the start
     assert last["optimizer_steps"] == 80.0
 
 
