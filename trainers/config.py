@@ -35,7 +35,7 @@ class TrustRegionConfig(Section):
     damping: float = Field(default=1e-3, ge=0)
     backtracks: int = Field(default=8, ge=1)
     backtrack_ratio: float = Field(default=0.6, gt=0, lt=1)
-    fisher_fraction: float = Field(default=0.25, gt=0, le=1)
+    fisher_fraction: float = Field(default=0.1, gt=0, le=1)
 
 
 class GRPOConfig(OnlineConfig):

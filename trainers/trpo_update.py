@@ -33,6 +33,9 @@ from .pack_forward import plain_distributions, response_logprobs
 from .token_samples import TokenSample
 from .trie import Pack, make_packs
 
+_CURVATURE_TOKENS = 768
+"""Most tokens of a pass that is differentiated twice: its memory grows with their square (2 to 3 GB on SmolLM2-135M)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRegion:
@@ -52,7 +55,7 @@ class TrustRegion:
     damping: float = 1e-3
     backtracks: int = 8
     backtrack_ratio: float = 0.6
-    fisher_fraction: float = 0.25
+    fisher_fraction: float = 0.1
 
 
 def conjugate_gradient(
@@ -113,7 +116,8 @@ def trust_region_update(
     parameters = list(trainable_parameters(model))
     model.eval()
     whole = _Surrogate(model, batch, objective, temperature, max_pack_tokens)
-    curvature = _Curvature(model, _share(batch, region.fisher_fraction, generator), temperature, max_pack_tokens)
+    measured = _share(batch, region.fisher_fraction, generator)
+    curvature = _Curvature(model, measured, temperature, min(max_pack_tokens, _CURVATURE_TOKENS))
     before = whole.loss(gradient=True)
     gradient_D = parameters_to_vector([torch.zeros_like(p) if p.grad is None else p.grad for p in parameters])
     model.zero_grad(set_to_none=True)
