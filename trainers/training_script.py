@@ -14,10 +14,11 @@ from .online_run import TrainingResult
 from .progress import TrainingProgress
 
 C = TypeVar("C", bound=OnlineConfig)
+C_contra = TypeVar("C_contra", bound=OnlineConfig, contravariant=True)
 
 
-class _Train(Protocol[C]):  # type: ignore[misc]  # only ever called
-    def __call__(self, config: C, *, progress: TrainingProgress) -> TrainingResult: ...
+class _Train(Protocol[C_contra]):
+    def __call__(self, config: C_contra, *, progress: TrainingProgress) -> TrainingResult: ...
 
 
 def run_script(

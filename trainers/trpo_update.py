@@ -34,7 +34,7 @@ from .token_samples import TokenSample
 from .trie import Pack, make_packs
 
 _CURVATURE_TOKENS = 768
-"""Most tokens of a pass that is differentiated twice: its memory grows with their square (2 to 3 GB on SmolLM2-135M)."""
+"""Most tokens of a pass that is differentiated twice: the memory of its attention grows with their square."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

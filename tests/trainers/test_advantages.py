@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milepost.agents.records import StepRecord, Trajectory
@@ -210,12 +210,14 @@ REWARDS = st.lists(st.floats(-2, 2).map(lambda x: round(x, 3)), min_size=1, max_
 
 
 @given(st.lists(REWARDS, min_size=2, max_size=6))
+@settings(deadline=None)
 def test_outcome_advantages_of_a_group_sum_to_zero_over_its_episodes(rows):
     advantages, _ = step_advantages([episode(r) for r in rows], credit="outcome", scale=False)
     assert sum(scored(row)[0] for row in advantages) == pytest.approx(0.0, abs=1e-3)
 
 
 @given(st.lists(st.floats(-2, 2).map(lambda x: round(x, 3)), min_size=2, max_size=8))
+@settings(deadline=None)
 def test_with_one_frontier_the_frontier_is_leave_one_out(rewards):
     batch = [episode([r], bits=[5]) for r in rewards]
     frontier, _ = step_advantages(batch, credit="frontier", scale=False)
@@ -225,6 +227,7 @@ def test_with_one_frontier_the_frontier_is_leave_one_out(rewards):
 
 
 @given(st.lists(REWARDS, min_size=2, max_size=6))
+@settings(deadline=None)
 def test_leave_one_out_is_the_centred_advantage_made_larger(rows):
     batch = [episode(r) for r in rows]
     loo, _ = step_advantages(batch, credit="leave-one-out", scale=False)
@@ -235,6 +238,7 @@ def test_leave_one_out_is_the_centred_advantage_made_larger(rows):
 
 
 @given(REWARDS, st.integers(2, 6), st.sampled_from(sorted(set(CREDITS) - {"reward-to-go", "process"})))
+@settings(deadline=None)
 def test_a_group_of_equal_episodes_has_nothing_to_teach(rewards, members, credit):
     same = episode(rewards, seen=[str(t) for t in range(len(rewards))])
     advantages, stats = step_advantages([same] * members, credit=credit)
@@ -243,6 +247,7 @@ def test_a_group_of_equal_episodes_has_nothing_to_teach(rewards, members, credit
 
 
 @given(st.lists(REWARDS, min_size=2, max_size=6), st.data())
+@settings(deadline=None)
 def test_frontier_advantages_sum_to_zero_over_each_shared_frontier(rows, data):
     batch = [episode(r, bits=data.draw(st.lists(st.integers(0, 2), min_size=len(r), max_size=len(r)))) for r in rows]
     advantages, _ = frontier_advantages(batch, gamma=0.9)

@@ -6,7 +6,7 @@ import math
 import statistics
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milepost.agents.records import StepRecord, Trajectory
@@ -58,6 +58,7 @@ EPISODES = st.lists(
 
 
 @given(EPISODES, st.floats(0, 1), st.floats(0, 1))
+@settings(deadline=None)
 def test_the_fast_form_is_the_naive_one(rows, gamma, lam):
     batch = [episode([r for r, _ in steps], truncated=cut) for steps, cut, _ in rows]
     values = [[v for _, v in steps] for steps, _, _ in rows]
@@ -70,6 +71,7 @@ def test_the_fast_form_is_the_naive_one(rows, gamma, lam):
 
 
 @given(st.lists(st.tuples(NUMBER, NUMBER), min_size=1, max_size=6), st.floats(0, 1))
+@settings(deadline=None)
 def test_lambda_one_is_the_return_and_zero_the_one_step_error(steps, gamma):
     rewards, values = [r for r, _ in steps], [v for _, v in steps]
     batch = [episode(rewards)]
@@ -102,6 +104,7 @@ def test_hand_worked_tokens():
 
 
 @given(st.lists(st.tuples(NUMBER, NUMBER, st.integers(1, 4)), min_size=1, max_size=5), st.floats(0, 1), st.floats(0, 1))
+@settings(deadline=None)
 def test_the_first_tokens_of_steps_of_one_value_have_the_steps_advantages(steps, gamma, lam):
     """With one value for all tokens of a step nothing happens between them."""
     rewards, values, counts = zip(*steps, strict=True)
@@ -113,6 +116,7 @@ def test_the_first_tokens_of_steps_of_one_value_have_the_steps_advantages(steps,
 
 
 @given(st.lists(st.lists(st.one_of(st.none(), NUMBER), max_size=5), max_size=4))
+@settings(deadline=None)
 def test_whitening_is_the_naive_one(rows):
     known = [a for row in rows for a in row if a is not None]
     got = whiten(rows)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from milepost.trainers.divergence import k1, k2, kl_coef_after, penalty_after
@@ -230,6 +230,7 @@ def ours(objective: Objective, rows, advantages, sample_R, *, logprobs_R=None):
 
 
 @given(st.integers(0, 10_000), OBJECTIVES)
+@settings(max_examples=60, deadline=None)
 def test_an_independent_computation_agrees(seed, objective):
     rows, advantages, sample_R = drawn(seed)
     got, _ = ours(objective, rows, advantages, sample_R)
@@ -239,6 +240,7 @@ def test_an_independent_computation_agrees(seed, objective):
 @given(
     st.integers(0, 10_000), st.sampled_from(["clip", "ratio", "log", "cispo"]), st.sampled_from(["token", "sequence"])
 )
+@settings(max_examples=60, deadline=None)
 def test_on_policy_every_surrogate_is_the_plain_policy_gradient(seed, kind, normalisation):
     rows, advantages, sample_R = drawn(seed)
     for row in rows:
@@ -255,6 +257,7 @@ def test_on_policy_every_surrogate_is_the_plain_policy_gradient(seed, kind, norm
 
 
 @given(st.integers(0, 10_000), OBJECTIVES.filter(lambda o: o.ratio == "token"))
+@settings(max_examples=60, deadline=None)
 def test_tokens_of_no_weight_carry_no_gradient(seed, objective):
     rows, advantages, sample_R = drawn(seed)
     count = len(sample_R)
@@ -272,6 +275,7 @@ def test_tokens_of_no_weight_carry_no_gradient(seed, objective):
 
 
 @given(st.integers(0, 10_000), OBJECTIVES)
+@settings(max_examples=60, deadline=None)
 def test_no_advantage_is_no_policy_gradient(seed, objective):
     rows, _, sample_R = drawn(seed)
     logprobs_R = torch.tensor(np.concatenate([r["new"] for r in rows]), dtype=torch.float32, requires_grad=True)
