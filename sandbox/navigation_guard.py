@@ -14,18 +14,21 @@ if TYPE_CHECKING:
     from .channel import Channel
 
 PATTERNS = ({"urlPattern": "*", "resourceType": "Document"},)
+MOST_LOADS = 20  # of the main frame in a step; a page that submits or reloads itself would never be done
 
 
 class NavigationGuard:
     """Holds one page's documents, those of its frames and the redirects on their way included, to an allow-list.
 
     Attributes:
-        allowed: hosts, each with its port if it has one; empty lets everything pass, between episodes.
+        allowed: hosts, each with its port if it has one, between episodes none; None lets everything pass.
     """
 
-    def __init__(self, channel: Channel) -> None:
-        self.allowed: frozenset[str] = frozenset()
+    def __init__(self, channel: Channel, frame_id: str) -> None:
+        self.allowed: frozenset[str] | None = None
         self._channel = channel
+        self._frame_id = frame_id
+        self._loads = 0
         self._refused: list[str] = []
         channel.on("Fetch.requestPaused", self._on_paused)
 
@@ -37,19 +40,33 @@ class NavigationGuard:
         """
         await self._channel.send("Fetch.enable", patterns=list(PATTERNS))
 
+    def count_anew(self) -> None:
+        """Let the page load as much again: a step begins."""
+        self._loads = 0
+
     def take_refused(self) -> list[str]:
-        """Return, and forget, the addresses that have been refused since the last call."""
+        """Return, and forget, what has been refused since the last call, and why."""
         refused, self._refused = self._refused, []
         return refused
 
     def _on_paused(self, event: dict[str, Any]) -> None:
         request_id, url = event["requestId"], event["request"]["url"]
-        parts = urlsplit(url)
-        if not self.allowed or parts.scheme not in ("http", "https") or parts.netloc in self.allowed:
+        refusal = self._refusal(url)
+        if refusal is None and event["frameId"] == self._frame_id and "redirectedRequestId" not in event:
+            self._loads += 1
+            if self._loads > MOST_LOADS:
+                refusal = f"{url!r} is not loaded: the page has loaded one address after another, {MOST_LOADS} by now"
+        if refusal is None:
             self._channel.start("Fetch.continueRequest", requestId=request_id)
             return
-        self._refused.append(url)
+        self._refused.append(refusal)
         self._channel.start("Fetch.failRequest", requestId=request_id, errorReason="Aborted")
+
+    def _refusal(self, url: str) -> str | None:
+        parts = urlsplit(url)
+        if self.allowed is None or parts.scheme not in ("http", "https") or parts.netloc in self.allowed:
+            return None
+        return f"{url!r} is refused: it is not one of this task's"
 
 
 __all__ = ["NavigationGuard"]

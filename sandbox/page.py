@@ -280,7 +280,8 @@ class PageSession(PageActions):
                 await tab.settle(budget_ms)
                 await self._confine(tab)
                 refusals += tab.journal.take_refusals()
-                refusals += [f"{url!r} is refused: it is not one of this task's" for url in tab.guard.take_refused()]
+                refusals += tab.guard.take_refused()
+                tab.guard.count_anew()
                 popups, tab.popups = tab.popups, []
                 for url in popups:
                     try:

@@ -1,7 +1,11 @@
 // Names: the text alternative of the W3C's accessible name computation, as Chromium carries it out, with four deliberate
 // differences: rows, and messages (status, alert, log, note, timer), are named by what they say; a dialog without a name
-// takes its first heading; a name is cut at NAME_CHARS; nothing nested deeper than DEEPEST in one name is read.
+// takes its first heading; a name is cut at NAME_CHARS; nothing nested deeper than DEEPEST in one name is read, nor more
+// than MOST_READ nodes for it and MOST_READ_IN_ALL for a look: fields within fields are read for their value and for their
+// content, and so is each of those within, and then for a name of its own.
 const DEEPEST = 400;
+const MOST_READ = 2000;
+const MOST_READ_IN_ALL = 100000;
 const FIELDS = new Set(["INPUT", "TEXTAREA", "SELECT"]);
 const LABELABLE = new Set(["INPUT", "TEXTAREA", "SELECT", "BUTTON", "METER", "OUTPUT", "PROGRESS"]);
 const BUTTON_TYPES = new Set(["submit", "button", "reset"]);
@@ -28,9 +32,31 @@ const generated = (el, which) => {
 };
 
 // ---------------------------------------------------------------- text of a subtree
-// into: {text, owner: the element being named, hidden: whether what is not drawn counts too, followed: ids were followed}
-const gather = (node, into, depth) => {
-  if (into.text.length > READ_CHARS || depth > DEEPEST) return;
+// into: {text, owner: the element being named, hidden: whether what is not drawn counts too}
+const reading = { depth: 0, nodes: 0, ids: false }; // ids: they are followed once for a name, else they could lead in circles
+const read = (work) => {
+  if (reading.depth === 0) reading.nodes = 0;
+  reading.depth++;
+  reading.nodes++;
+  try {
+    return work();
+  } finally {
+    reading.depth--;
+  }
+};
+const gather = (node, into) => {
+  if (into.text.length > READ_CHARS || reading.depth > DEEPEST || reading.nodes > MOST_READ) return;
+  if (cached.read > MOST_READ_IN_ALL) return;
+  reading.depth++;
+  reading.nodes++;
+  cached.read++;
+  try {
+    gatherNode(node, into);
+  } finally {
+    reading.depth--;
+  }
+};
+const gatherNode = (node, into) => {
   const kind = kindOf(node);
   if (kind === TEXT) {
     const parent = node.parentElement;
@@ -55,19 +81,19 @@ const gather = (node, into, depth) => {
   }
   const joins = into.hidden ? true : joinsText(node);
   if (!joins) into.text += " ";
-  gatherContent(node, into, depth);
+  gatherContent(node, into);
   if (!joins) into.text += " ";
 };
-const gatherContent = (el, into, depth) => {
+const gatherContent = (el, into) => {
   if (!into.hidden) into.text += generated(el, "::before");
   const parts = partsOf(el, tagOf(el));
-  if (parts) for (const part of parts) gather(part, into, depth + 1);
-  else for (let child = firstOf(shadowOf(el) || el); child; child = nextOf(child)) gather(child, into, depth + 1);
+  if (parts) for (const part of parts) gather(part, into);
+  else for (let child = firstOf(shadowOf(el) || el); child; child = nextOf(child)) gather(child, into);
   if (!into.hidden) into.text += generated(el, "::after");
 };
 // What stands for an element within another's name, or null where its content does.
 const ownText = (el, tag, into) => {
-  if (!into.followed && hasAttr(el, "aria-labelledby")) {
+  if (!reading.ids && hasAttr(el, "aria-labelledby")) {
     const text = byIds(el, "aria-labelledby");
     if (text) return text;
   }
@@ -90,9 +116,9 @@ const ownText = (el, tag, into) => {
   }
 };
 const textOf = (el, options = {}) => {
-  const into = { text: "", owner: null, hidden: false, followed: false, nested: null, ...options };
-  if (kindOf(el) === ELEMENT) gatherContent(el, into, 0);
-  else gather(el, into, 0);
+  const into = { text: "", owner: null, hidden: false, nested: null, ...options };
+  if (kindOf(el) === ELEMENT) read(() => gatherContent(el, into));
+  else gather(el, into);
   return squeeze(into.text);
 };
 
@@ -108,13 +134,21 @@ const byIds = (el, attribute) => {
   const ids = (attr(el, attribute) || "").split(/\s+/).filter(Boolean);
   if (!ids.length) return "";
   const root = rootOf(el);
-  return squeeze(ids.map((id) => byId(root, id)).filter(Boolean).map((target) => {
-    const into = { text: "", owner: null, hidden: !factsOf(target).shown, followed: true, nested: null };
-    const own = ownText(target, tagOf(target), into);
-    if (own !== null) return own;
-    gatherContent(target, into, 0);
-    return squeeze(into.text) || squeeze(attr(target, "title") || "");
-  }).join(" "));
+  const targets = ids.map((id) => byId(root, id)).filter(Boolean);
+  const before = reading.ids;
+  reading.ids = true;
+  try {
+    return squeeze(targets.map((target) => read(() => pointedText(target))).join(" "));
+  } finally {
+    reading.ids = before;
+  }
+};
+const pointedText = (target) => {
+  const into = { text: "", owner: null, hidden: !factsOf(target).shown, nested: null };
+  const own = ownText(target, tagOf(target), into);
+  if (own !== null) return own;
+  gatherContent(target, into);
+  return squeeze(into.text) || squeeze(attr(target, "title") || "");
 };
 const labelsOf = (el) => {
   if (!LABELABLE.has(tagOf(el))) return [];

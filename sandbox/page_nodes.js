@@ -102,12 +102,17 @@ const textIn = (node) => {
 };
 
 // ---------------------------------------------------------------- what is looked up once per call
-const cached = { facts: new Map(), labels: new Map(), sheets: new Map(), focusPath: null };
+const cached = {
+  facts: new Map(), roles: new Map(), labels: new Map(), holdings: new Map(), sheets: new Map(), focusPath: null, read: 0,
+};
 const forget = () => {
   cached.facts.clear();
+  cached.roles.clear();
   cached.labels.clear();
+  cached.holdings.clear();
   cached.sheets.clear();
   cached.focusPath = null;
+  cached.read = 0;
 };
 const fresh = (work) => (...args) => {
   forget();

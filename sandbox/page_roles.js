@@ -103,7 +103,19 @@ const isPointedAt = (el) => {
 };
 const isTabbable = (el) => hasAttr(el, "tabindex") && Number.parseInt(attr(el, "tabindex"), 10) >= 0;
 const isClickable = (el) => hasAttr(el, "onclick") || isPointedAt(el);
+// What is asked about an element's surroundings leads further and further out, and by aria-owns round in circles.
+const FARTHEST = 100;
+let asking = 0;
 const standsIn = (el, needed) => {
+  if (asking >= FARTHEST) return false;
+  asking++;
+  try {
+    return isWithin(el, needed);
+  } finally {
+    asking--;
+  }
+};
+const isWithin = (el, needed) => {
   const id = attr(el, "id");
   for (let around = composedParent(el); around; around = composedParent(around)) {
     if (kindOf(around) === ELEMENT && needed.has(roleOf(around))) return true;
@@ -174,9 +186,14 @@ const isTarget = (el) => {
   return isPointedAt(el) && !(html ? tagOf(el) === "LABEL" && el.control : !textOf(el) && !drawnTitle(el));
 };
 const roleOf = (el) => {
+  let role = cached.roles.get(el);
+  if (role !== undefined) return role;
+  cached.roles.set(el, null); // for whoever asks before it is known, to find it out
   const explicit = explicitRole(el);
-  const role = explicit && explicit !== "generic" ? explicit : nativeRole(el);
-  if (CLICK_WINS.has(role)) return isTarget(el) ? "clickable" : role;
-  return !explicit && CLICK_WINS_UNSAID.has(role) && isClickable(el) ? "clickable" : role;
+  role = explicit && explicit !== "generic" ? explicit : nativeRole(el);
+  if (CLICK_WINS.has(role)) role = isTarget(el) ? "clickable" : role;
+  else if (!explicit && CLICK_WINS_UNSAID.has(role) && isClickable(el)) role = "clickable";
+  cached.roles.set(el, role);
+  return role;
 };
 const isInteractive = (el, role) => INTERACTIVE.has(role) || (ACTS_TOO.has(role) && (isClickable(el) || isTabbable(el)));

@@ -1,5 +1,10 @@
 // Values, states, options and boxes.
 const MOST_OPTIONS = 1000;
+const holdsField = (el) => {
+  let holds = cached.holdings.get(el);
+  if (holds === undefined) cached.holdings.set(el, (holds = query(el, "input,[role=textbox],[role=searchbox]") !== null));
+  return holds;
+};
 const valueOf = (el, role) => {
   const tag = tagOf(el);
   if (tag === "SELECT") return [...el.selectedOptions].map((option) => squeeze(option.label)).join(", ");
@@ -13,7 +18,7 @@ const valueOf = (el, role) => {
   if (tag === "PROGRESS" || tag === "METER") return String(el.value);
   if (role === "textbox" || role === "searchbox") return textOf(el);
   const stated = attr(el, "aria-valuetext") ?? attr(el, "aria-valuenow");
-  return stated === null && role === "combobox" && !query(el, "input,[role=textbox],[role=searchbox]") ? textOf(el) : stated;
+  return stated === null && role === "combobox" && !holdsField(el) ? textOf(el) : stated;
 };
 const isDisabled = (el) => (tagOf(el) !== "FIELDSET" && matches(el, ":disabled")) || closest(el, '[aria-disabled="true"]') !== null;
 const checkedState = (el, role) => {

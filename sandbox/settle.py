@@ -6,7 +6,8 @@ Findings behind the shape of this (Chromium 156; see also the tests):
    it has ended.
 3. A navigation to another process brings the policy and its budget along, which makes an expiry event that nobody
    asked for. A form posted into a frame does so too. So the time that has passed is read from a page that does not
-   answer after the event.
+   answer after the event. A document that comes within a grant begins it anew, so a page that loads itself again
+   before its end would have no end: navigation_guard.py holds it.
 4. Animation frames are not under virtual time: they are drawn on request (frames.py). At the end of a step a new
    document is given one, and a page that waits for frames FRAMES; any other step draws none. What only observers
    (IntersectionObserver, ResizeObserver) would notice in a page that does not wait for a frame, they notice with the
@@ -30,8 +31,10 @@ LOAD_DEADLINE_S = 15.0
 FETCH_DEADLINE_S = 5.0
 LOAD_SLICE_MS = 0.001
 LONGEST_SLICE_MS = 10.0
+LEFT_OPEN_MS = 200.0  # of a load in which nothing was under way: about 40 slices
 COMMIT_PATIENCE_S = 0.5
 EARLY_PATIENCE_S = 0.3  # an expiry that nobody asked for (3) may have come in place of the grant's own
+AGAIN_MS = 50.0
 FRAMES = 2
 WARM_MS = 4 * 3_600_000.0  # costs real time in proportion: a month took a second a page
 MAX_ROUNDS = 8  # a page that navigates on and on is looked at as it is then
@@ -74,8 +77,9 @@ class PageClock:
         """Grant `budget_ms` of virtual time; a navigation under way is loaded to its end and then granted as much.
 
         Requests in flight stop the virtual clock until they have ended (for at most FETCH_DEADLINE_S, in real time). If
-        the page waits for animation frames (or `frames` says so), FRAMES of them are run, and `budget_ms` granted
-        again.
+        the page waits for animation frames (or `frames` says so), FRAMES of them are run. After those, and after a
+        navigation that the page has begun in its time, `budget_ms` is granted again, but AGAIN_MS at most: what was to
+        be waited for has been waited for.
 
         Raises:
             PageHungError: the page does not answer, or a load does not end within LOAD_DEADLINE_S seconds.
@@ -83,18 +87,23 @@ class PageClock:
         """
         if self._scheduled or (self.navigating and not self._committed):
             await self._grant(LOAD_SLICE_MS)  # it begins as a task of the old document, which gets no more time
-        waits = False if self.navigating else await self._grant_and_ask(budget_ms) or self._waits
+        waits = False
+        again_ms = budget_ms
+        if not self.navigating:
+            waits = await self._grant_and_ask(budget_ms) or self._waits
+            again_ms = min(budget_ms, AGAIN_MS)
         self._waits = False
         for _ in range(MAX_ROUNDS):
             if self.navigating:
                 await self._load(asyncio.get_running_loop().time() + LOAD_DEADLINE_S)
-                waits = await self._grant_and_ask(budget_ms)
+                waits = await self._grant_and_ask(again_ms)
+                again_ms = min(budget_ms, AGAIN_MS)
             elif waits or frames or self._fresh:
                 count = FRAMES if waits or frames else 1
                 frames = self._fresh = False
                 await self._run_frames(count)
                 # Who asks again in its frame gets the next at the next settling: by then nothing new tells of it.
-                self._waits, waits = await self._grant_and_ask(budget_ms), False
+                self._waits, waits = await self._grant_and_ask(again_ms), False
             else:
                 return
 
@@ -118,6 +127,7 @@ class PageClock:
     async def _load(self, deadline: float) -> None:
         """Feed the navigation under way until it has ended, with so little time that its clock hardly shows it."""
         slice_ms = LOAD_SLICE_MS
+        granted_ms = 0.0
         patience = 2  # a navigation that was only asked for may have been dropped, for its scheme say
         while self.navigating:
             left_s = deadline - asyncio.get_running_loop().time()
@@ -125,7 +135,10 @@ class PageClock:
                 raise PageHungError(f"the page did not finish loading within {LOAD_DEADLINE_S:g} s")
             if self._committed:
                 await self._grant(slice_ms)
+                granted_ms += slice_ms
                 slice_ms = min(2 * slice_ms, LONGEST_SLICE_MS)
+                if granted_ms > LEFT_OPEN_MS and self.navigating and await self._left_open():
+                    self._set(navigating=False, committed=False)
             else:  # the old document keeps its time while the new one is on its way
                 self._changed.clear()
                 try:
@@ -135,6 +148,16 @@ class PageClock:
                     patience -= 1
                     if patience <= 0 and not self._begun:
                         self._set(navigating=False, committed=False)
+
+    async def _left_open(self) -> bool:
+        """Whether the document waits for its own script to close it (it wrote after its end): that ends no load.
+
+        What its parser could be waiting for otherwise is a request, and that stops the clock.
+        """
+        try:
+            return bool(await self.evaluate("document.readyState === 'loading'"))
+        except ContextGoneError:
+            return False
 
     async def _grant_and_ask(self, budget_ms: float) -> bool:
         """Grant virtual time and return whether the page waits for animation frames at its end."""

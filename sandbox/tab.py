@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -20,7 +21,7 @@ from .page_journal import BINDING, PageJournal
 from .page_json import read_json
 from .page_scripts import isolated_world_script
 from .settle import MAX_ROUNDS, PageClock
-from .snapshot import VIEWPORT, DialogInfo, Element
+from .snapshot import BLANK_URL, VIEWPORT, DialogInfo, Element
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
@@ -78,7 +79,7 @@ class Tab:
         self.frames = Frames(channel, frame_lock)
         self.clock = PageClock(channel, main_id, self.frames)
         self.journal = PageJournal(channel, page, self.tree)
-        self.guard = NavigationGuard(channel)
+        self.guard = NavigationGuard(channel, main_id)
         self.dialog: DialogInfo | None = None
         self.dialogs: DialogPolicy = "accept"
         self.popups: list[str] = []
@@ -163,6 +164,7 @@ class Tab:
                 self._set_world(start_ms, seed, self._move_ms), self.channel.send("Page.resetNavigationHistory")
             )
         self.dialogs = dialogs
+        self.guard.count_anew()
 
     async def start(self, script: str, *, workspace: Workspace | None, request_bodies: bool, again: bool) -> Any:
         """Begin an episode in the loaded document; see `PageSession.start`."""
@@ -305,10 +307,16 @@ class Tab:
         self.guard.allowed = frozenset()
         self.journal.begin(None)
         self.popups.clear()
-        self.clock.expect_navigation()
-        await self.channel.send("Page.navigate", url="about:blank")
-        await self.clock.load()
-        await self.clock.evaluate("window.name = ''")  # a window keeps its name whatever it shows
+        for _ in range(READ_TRIES):
+            self.clock.expect_navigation()
+            await self.channel.send("Page.navigate", url=BLANK_URL)
+            await self.clock.load()
+            with contextlib.suppress(ContextGoneError):  # a page may have replaced itself in the last moment
+                # A window keeps its name whatever it shows.
+                if await self.clock.evaluate("window.name = '', location.href") == BLANK_URL:
+                    break
+        else:
+            raise PageHungError("the page replaces itself without end")
         await self.channel.send("Page.resetNavigationHistory")
 
     async def answer(self, *, accept: bool, text: str | None) -> None:

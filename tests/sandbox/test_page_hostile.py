@@ -1,6 +1,7 @@
 """Pages that mean harm, or mean well and are strange: a look reads them all the same, and they notice nothing."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -182,3 +183,41 @@ def test_half_a_surrogate_pair_anywhere_harms_nothing(computer):
     assert "v\ufffd" in [e.value for e in seen.elements]
     it.act("click", "Go\ufffd")
     assert it.look().title == "\ufffd"
+
+
+CIRCLES = {
+    "a field that is labelled by what holds it": "<div role=textbox id=a tabindex=0><p aria-labelledby=a>x</p></div>",
+    "fields that label each other": "<div role=textbox id=a tabindex=0>x<i role=textbox aria-labelledby=b>y</i></div>"
+    "<div role=textbox id=b tabindex=0>z<i role=textbox aria-labelledby=a>w</i></div>",
+    "options that own each other": "<div role=option id=a aria-owns=b>x</div><div role=option id=b aria-owns=a>y</div>",
+    "an item that owns itself": "<div role=treeitem id=a aria-owns=a>x</div>",
+}
+
+
+@pytest.mark.parametrize("html", CIRCLES.values(), ids=CIRCLES)
+def test_names_and_roles_that_lead_in_circles(computer, html):
+    it = computer(html + "<button>Go</button>")
+    assert it.ref("Go")
+    assert "x" in " ".join(f"{e.name} {e.value}" for e in it.look().elements)
+    it.act("click", "Go")
+    assert [e.name for e in it.of(Click)] == ["Go"]
+
+
+NESTS = {
+    "empty fields": "role=textbox",
+    "options without a list": "role=option",
+    "labelled fields": "role=textbox aria-labelledby=top",
+    "clickable boxes": "style=cursor:pointer",
+    "empty comboboxes": "role=combobox",
+}
+
+
+@pytest.mark.parametrize("given", NESTS.values(), ids=NESTS)
+def test_what_is_nested_without_end_is_read_in_a_moment(computer, given):
+    nest = f"<span {given}>" * 2_000 + "<button>Bottom</button>" + "</span>" * 2_000
+    it = computer(f"<button>Top</button><p id=top>top</p>{nest}<button>End</button>")
+    began = time.monotonic()
+    seen = it.look()
+    assert time.monotonic() - began < 10
+    assert seen.elements[0].name == "Top"
+    assert seen.elements_omitted or seen.elements[-1].name == "End"
