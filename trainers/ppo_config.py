@@ -32,7 +32,7 @@ class CriticConfig(Section):
     stop_gradient: bool = True
     reward_model: Path | None = None
     layers: int | None = Field(default=None, ge=1)
-    learning_rate: float = Field(default=2e-2, gt=0)
+    learning_rate: float = Field(default=1e-2, gt=0)
     adapter_learning_rate: float = Field(default=1e-4, gt=0)
     lora: LoraConfig = LoraConfig()
 
@@ -52,7 +52,8 @@ class PPOConfig(OnlineConfig):
         token_lambda: decay between the tokens of one action, at the token level.
         whiten: advantages of a batch are centred and scaled to deviation 1.
         value_coef: weight of the value loss.
-        value_clip: how far V may move in an iteration for its loss to shrink; None: as far as it likes.
+        value_clip: how far V may move in an iteration for its loss to shrink, in the reward's units; None: as far as it
+            likes (a critic that begins at zero has far to go, and runs are short).
         critic: see `CriticConfig`.
     """
 
@@ -67,7 +68,7 @@ class PPOConfig(OnlineConfig):
     token_lambda: float = Field(default=1.0, ge=0, le=1)
     whiten: bool = True
     value_coef: float = Field(default=0.5, ge=0)
-    value_clip: float | None = Field(default=0.2, gt=0)
+    value_clip: float | None = Field(default=None, gt=0)
     critic: CriticConfig = CriticConfig()
 
     @model_validator(mode="after")
