@@ -212,14 +212,14 @@ def drawn(seed):
 
 def ours(objective: Objective, rows, advantages, sample_R, *, logprobs_R=None):
     def flat(key):
-        return torch.tensor(np.concatenate([r[key] for r in rows]), dtype=torch.float32)
+        return torch.tensor(np.concatenate([r[key] for r in rows]))  # fp64: ratios of whole responses reach 1e2
 
     normalisation = objective.normalisation
     return policy_loss(
         objective,
         logprobs_R=flat("new") if logprobs_R is None else logprobs_R,
         behaviour_R=flat("old"),
-        advantages_R=torch.tensor(advantages, dtype=torch.float32)[sample_R],
+        advantages_R=torch.tensor(advantages)[sample_R],
         weight_R=token_weights(sample_R, len(rows), normalisation, objective.length_tokens),
         share_R=token_weights(sample_R, len(rows), "token" if normalisation == "constant" else normalisation),
         sample_R=sample_R,
