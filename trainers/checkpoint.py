@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,8 @@ class TrainingState:
     """Where a run is.
 
     Attributes:
-        iteration: finished GRPO iterations; 0 after the warm start.
-        updates: optimiser steps of GRPO so far.
+        iteration: finished iterations; 0 after the warm start.
+        updates: optimiser steps of them so far.
         elapsed_s: wall time spent so far, in all processes together.
         began_s: of it, what was spent before the first iteration.
         closing_s: seconds that the evaluation and the example at the end are expected to take.
@@ -39,6 +40,8 @@ class TrainingState:
         solved: iterations in a row at or above the success at which the run may stop.
         sampler: state of the group sampler.
         generator: base64 of the torch generator's state.
+        kl_coef: current weight of the KL to the reference; None: as configured.
+        penalty_coef: current weight of the KL to the old policy; None: as configured.
     """
 
     iteration: int
@@ -50,6 +53,8 @@ class TrainingState:
     solved: int
     sampler: dict[str, Any]
     generator: str
+    kl_coef: float | None = None
+    penalty_coef: float | None = None
 
     def restore_generator(self, generator: torch.Generator) -> None:
         """Set a generator to the recorded state."""
@@ -62,8 +67,22 @@ def generator_state(generator: torch.Generator) -> str:
     return base64.b64encode(generator.get_state().numpy().tobytes()).decode()
 
 
-def save_checkpoint(folder: Path, model: Any, optimizer: torch.optim.Optimizer, state: TrainingState) -> Path:
+def save_checkpoint(
+    folder: Path,
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    state: TrainingState,
+    *,
+    parts: Mapping[str, Callable[[Path], None]] | None = None,
+) -> Path:
     """Write a checkpoint below `folder` and drop all but the newest two.
+
+    Args:
+        folder: of the checkpoints.
+        model: its adapter is saved.
+        optimizer: of the adapter.
+        state: where the run is.
+        parts: what else belongs to it, by the name in the checkpoint: each is called with the path to write to.
 
     Raises:
         RunError: it cannot be written; earlier checkpoints are untouched.
@@ -75,6 +94,8 @@ def save_checkpoint(folder: Path, model: Any, optimizer: torch.optim.Optimizer, 
         fresh.mkdir(parents=True)
         save_lora(model, fresh / "adapter")
         torch.save(optimizer.state_dict(), fresh / "optimizer.pt")
+        for name, write in (parts or {}).items():
+            write(fresh / name)
         (fresh / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
         for path in fresh.rglob("*"):
             if path.is_file():

@@ -1,7 +1,7 @@
 """What a run measures, by name, and the log that holds it: metrics.jsonl (the truth) and TensorBoard (a mirror).
 
 One record per iteration. Iteration 0 is what comes before the first policy update (warm start, first evaluations);
-GRPO's iterations count from 1. A name that was not measured is absent, never 0.
+A trainer's iterations count from 1. A name that was not measured is absent, never 0.
 
     name                          meaning                                                                   unit
     ----------------------------  ------------------------------------------------------------------------  -------
@@ -22,6 +22,15 @@ GRPO's iterations count from 1. A name that was not measured is absent, never 0.
     train/loss                    the objective as minimised
     train/grad_norm               gradient norm before clipping
     train/learning_rate           of the last optimiser step
+    train/kl_old                  mean KL(old || new) per response token (PPO-penalty)                      nats
+    train/ptx_loss                negative log-likelihood of demonstrated tokens (PPO-ptx)                  nats
+    train/value_loss              half the critic's mean squared error, value clipping included
+    train/value_clip_fraction     share of values that the clip held back                                   0 to 1
+    train/explained_variance      1 - Var(return - V) / Var(return), before the update                      up to 1
+    train/mean_value              mean V of the sampled steps, before the update                            reward
+    train/step_share              share of the full natural step that was taken (TRPO)                      0 to 1
+    train/cg_residual             what conjugate gradient left of the gradient (TRPO)                       share
+    train/surrogate_gain          what the step gained by the surrogate (TRPO)
     time/warm_start_s             supervised warm start                                                     seconds
     time/sampling_s               generating tokens, the browser's share excluded                           seconds
     time/browser_s                resetting and stepping environments                                       seconds

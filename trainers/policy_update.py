@@ -1,4 +1,4 @@
-"""One policy update: minibatches of samples, packed as tries, through the clipped objective."""
+"""One policy update: minibatches of samples, packed as tries, through the objective."""
 
 from __future__ import annotations
 
@@ -6,27 +6,44 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from ..agents.engines.llama import FastLlama, adapter_is_off
-from ..agents.engines.llama_ops import GroupTensors
-from ..agents.engines.token_trie import plan_attention
 from ..agents.lora import adapter_off, trainable_parameters
 from .objectives import Objective, policy_loss, token_weights
-from .trie import Pack, make_pack, make_packs
+from .pack_forward import PackForward, forward_pack, response_logprobs
+from .token_samples import TokenSample
+from .trie import make_pack, make_packs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenSample:
-    """One sampled response to learn from; `advantage` applies to each of its tokens."""
+class ValueTerm(Protocol):
+    """What a critic adds to an update."""
 
-    prompt_ids: tuple[int, ...]
-    response_ids: tuple[int, ...]
-    behaviour_logprobs: tuple[float, ...]
-    advantage: float
+    def loss(
+        self, forward: PackForward, samples: Sequence[TokenSample], share: float
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return its loss on a pack's samples, and detached diagnostics.
+
+        Args:
+            forward: of the policy over the pack.
+            samples: the pack's, in its order.
+            share: weight of one sample; they sum to 1 over the minibatch.
+        """
+
+    def step(self) -> None:
+        """Update the critic's own weights from the gradients collected since the last step, and clear them."""
+
+    def clear(self) -> None:
+        """Drop the gradients collected since the last step."""
+
+
+class ExtraTerm(Protocol):
+    """A further loss of each minibatch, such as that of demonstrations."""
+
+    def backward(self, model: Any) -> float:
+        """Add its gradient to the model's and return the loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,49 +74,6 @@ class UpdateConfig:
     kl_fraction: float = 1.0
 
 
-def response_logprobs(
-    model: Any, pack: Pack, *, temperature: float = 1.0, entropy_gradient: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Log-probability (R,) and entropy (R,) of each response token of the pack, in one forward pass.
-
-    Args:
-        model: a causal LM; a Llama on the CPU takes the fast form.
-        pack: the samples.
-        temperature: divides the logits.
-        entropy_gradient: whether the entropy must be differentiable; it costs a product with the vocabulary.
-    """
-    trie = pack.trie
-    predictor = torch.from_numpy(pack.predictor_R)
-    targets = torch.from_numpy(pack.targets_R)
-    rows = torch.from_numpy(pack.rows_P)
-    fast = FastLlama.of(model)
-    if fast is not None:
-        groups = [GroupTensors.of(g, fast.dtype) for g in plan_attention(trie)]
-        tokens, positions = torch.from_numpy(trie.tokens_N), torch.from_numpy(trie.positions_N)
-        if torch.is_grad_enabled():
-            hidden = fast.hidden(tokens, positions, groups, rows)
-        else:
-            fast.refresh()
-            hidden = fast.prefill(tokens, positions, groups, rows, adapter=not adapter_is_off(model))
-        logprobs_R, entropy_P = fast.logprobs(
-            hidden, predictor, targets, temperature=temperature, entropy_gradient=entropy_gradient
-        )
-        return logprobs_R, entropy_P[predictor]
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    allowed = torch.from_numpy(trie.ancestor_mask())
-    bias = torch.zeros(allowed.shape, dtype=base.dtype).masked_fill(~allowed, torch.finfo(base.dtype).min)
-    hidden = base.model(
-        input_ids=torch.from_numpy(trie.tokens_N)[None],
-        position_ids=torch.from_numpy(trie.positions_N)[None],
-        attention_mask=bias[None, None],
-        use_cache=False,
-    ).last_hidden_state[0]
-    logits = base.lm_head(hidden[rows]).float() / temperature
-    logp = torch.log_softmax(logits, -1)
-    entropy = -(logp.exp() * logp).sum(-1)
-    return logp[predictor, targets], entropy[predictor]
-
-
 def update_policy(
     model: Any,
     optimizer: torch.optim.Optimizer,
@@ -108,6 +82,8 @@ def update_policy(
     *,
     generator: torch.Generator | None = None,
     learning_rate: Callable[[int], float] | None = None,
+    critic: ValueTerm | None = None,
+    extra: ExtraTerm | None = None,
 ) -> dict[str, float]:
     """Improve the policy on one batch of samples.
 
@@ -118,11 +94,13 @@ def update_policy(
         config: see `UpdateConfig`.
         generator: deals samples to minibatches; None keeps their order.
         learning_rate: of each optimiser step, by the number of steps made before it here; None leaves the optimizer's.
+        critic: learns beside the policy.
+        extra: a further loss of each minibatch; its gradient joins the objective's.
 
     Returns:
         Means over the minibatches computed: loss, policy_loss, ratio, clip_fraction, approx_kl, mismatch, entropy,
-        kl_reference (if used), grad_norm; and sizes: optimizer_steps, samples, response_tokens, trie_tokens,
-        plain_tokens (without sharing), update_s.
+        kl_reference, kl_old, extra_loss and the critic's (if used), grad_norm; last_kl_old, of the last minibatch; and
+        sizes: optimizer_steps, samples, response_tokens, trie_tokens, plain_tokens (without sharing), update_s.
     """
     started = time.perf_counter()
     objective = config.objective
@@ -130,59 +108,78 @@ def update_policy(
     norms: list[float] = []
     computed = 0
     trie_tokens = 0
+    kl_old = 0.0
     model.eval()
     for chunk in (c for _ in range(config.epochs) for c in _deal(batch, config.minibatches, generator)):
         counts = torch.tensor([len(s.response_ids) for s in chunk])
         weights = torch.split(
-            token_weights(torch.arange(len(chunk)).repeat_interleave(counts), len(chunk), objective.normalisation),
+            token_weights(
+                torch.arange(len(chunk)).repeat_interleave(counts), len(chunk), objective.normalisation,
+                objective.length_tokens,
+            ),
             counts.tolist(),
-        )
+        )  # fmt: skip
+        shares = weights if objective.normalisation != "constant" else _token_shares(counts)
         kl_weights = _kl_weights(chunk, weights, config.kl_fraction if objective.kl_coef > 0 else 0.0, generator)
         packs = make_packs([(s.prompt_ids, s.response_ids) for s in chunk], max_tokens=config.max_pack_tokens)
         optimizer.zero_grad(set_to_none=True)
-        approx_kl = 0.0
+        approx_kl, kl_old = 0.0, 0.0
         for pack in packs:
             trie_tokens += len(pack.trie)
             picked = [chunk[i] for i in pack.samples]
-            logprobs_R, entropy_R = response_logprobs(
-                model,
-                pack,
-                temperature=config.temperature,
-                entropy_gradient=objective.entropy_coef > 0,
-            )
             kl_weight_R = torch.cat([kl_weights[i] for i in pack.samples])
-            reference_R = logprobs_R.detach().clone()
-            if bool(kl_weight_R.any()):
-                reference_R[kl_weight_R > 0] = _reference(
-                    model, [s for s, i in zip(picked, pack.samples, strict=True) if bool(kl_weights[i].any())], config
-                )
+            referred = [s for s, i in zip(picked, pack.samples, strict=True) if bool(kl_weights[i].any())]
+            reference = _reference(model, referred, config) if referred else None
+            forward = forward_pack(
+                model, pack, temperature=config.temperature, entropy_gradient=objective.entropy_coef > 0
+            )
+            reference_R = forward.logprobs_R.detach().clone()
+            if reference is not None:
+                reference_R[kl_weight_R > 0] = reference
+            old_R = torch.tensor([x for s in picked for x in s.old_logprobs or s.behaviour_logprobs])
+            sampler_R = torch.tensor([x for s in picked for x in s.behaviour_logprobs])
             loss, sums = policy_loss(
                 objective,
-                logprobs_R=logprobs_R,
-                behaviour_R=torch.tensor([x for s in picked for x in s.behaviour_logprobs]),
-                advantages_R=torch.tensor([s.advantage for s in picked for _ in s.response_ids]),
+                logprobs_R=forward.logprobs_R,
+                behaviour_R=old_R,
+                advantages_R=torch.tensor([x for s in picked for x in s.advantages]),
                 weight_R=torch.cat([weights[i] for i in pack.samples]),
-                entropy_R=entropy_R,
+                sample_R=torch.from_numpy(pack.sample_R),
+                entropy_R=forward.entropy_R,
                 reference_R=reference_R if objective.kl_coef > 0 else None,
                 reference_weight_R=kl_weight_R,
+                sampler_R=sampler_R,
+                share_R=torch.cat([shares[i] for i in pack.samples]),
             )
+            if critic is not None:
+                value_term, value_sums = critic.loss(forward, picked, 1.0 / len(chunk))
+                loss, sums = loss + value_term, sums | value_sums
             loss.backward()  # type: ignore[no-untyped-call]
             totals["loss"] = totals.get("loss", 0.0) + float(loss.detach())
             for name, value in sums.items():
                 totals[name] = totals.get(name, 0.0) + float(value)
             approx_kl += float(sums["approx_kl"])
+            kl_old += float(sums.get("kl_old", 0.0))
         computed += 1
         if config.target_kl is not None and norms and approx_kl > config.target_kl:
+            if critic is not None:
+                critic.clear()
             break
+        if extra is not None:
+            totals["extra_loss"] = totals.get("extra_loss", 0.0) + extra.backward(model)
         norm = torch.nn.utils.clip_grad_norm_(list(trainable_parameters(model)), config.max_grad_norm)
         if learning_rate is not None:
             _set_learning_rate(optimizer, learning_rate(len(norms)))
         optimizer.step()
+        if critic is not None:
+            critic.step()
         norms.append(float(norm))
     optimizer.zero_grad(set_to_none=True)
     metrics = {k: v / max(computed, 1) for k, v in totals.items()}
     if norms:
         metrics["grad_norm"] = sum(norms) / len(norms)
+    if objective.penalty_coef > 0 and computed:
+        metrics["last_kl_old"] = kl_old
     metrics["optimizer_steps"] = float(len(norms))
     metrics["samples"] = float(len(batch))
     metrics["response_tokens"] = float(sum(len(s.response_ids) for s in batch))
@@ -192,8 +189,16 @@ def update_policy(
     return metrics
 
 
+def _token_shares(counts: Tensor) -> Sequence[Tensor]:
+    """The same weight for every token of a minibatch, by sample."""
+    total = int(counts.sum())
+    return torch.split(torch.full((total,), 1.0 / max(total, 1)), counts.tolist())
+
+
 def _reference(model: Any, samples: Sequence[TokenSample], config: UpdateConfig) -> Tensor:
-    """Log-probabilities of the samples' response tokens, in order, with the adapter off."""
+    """Log-probabilities of the samples' response tokens under the reference, in order: as told, or the adapter off."""
+    if all(s.reference_logprobs is not None for s in samples):
+        return torch.tensor([x for s in samples for x in s.reference_logprobs or ()])
     pack = make_pack([(s.prompt_ids, s.response_ids) for s in samples], range(len(samples)))
     with torch.no_grad(), adapter_off(model):
         return response_logprobs(model, pack, temperature=config.temperature)[0]
@@ -233,4 +238,4 @@ def _deal(batch: Sequence[TokenSample], minibatches: int, generator: torch.Gener
     return chunks
 
 
-__all__ = ["TokenSample", "UpdateConfig", "response_logprobs", "update_policy"]
+__all__ = ["ExtraTerm", "TokenSample", "UpdateConfig", "ValueTerm", "response_logprobs", "update_policy"]

@@ -100,7 +100,7 @@ class TrainingProgress:
             self._phase, self._within = name, None
             if name == "sampling" and self._first_sampling_at is None:
                 self._first_sampling_at = self._clock()
-            if self._live is None and name not in self._announced and name not in {"sampling", "update"}:
+            if self._live is None and name not in self._announced and name not in _OF_ITERATIONS:
                 self._line(f"{name} ...")
             self._announced.add(name)
 
@@ -298,12 +298,14 @@ def _duration(seconds: float | None) -> str:
     return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
 
 
+_OF_ITERATIONS = frozenset({"sampling", "reference", "critic", "update"})
 _TRENDS = frozenset({"train/reward_fraction", "train/success"})
 _SHOWN: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("train/reward_fraction", "reward", _percent),
     ("train/success", "success", _percent),
     ("train/entropy", "entropy", _three),
     ("train/kl", "kl", _three),
+    ("train/explained_variance", "value explained", _three),
     ("train/dead_groups", "dead groups", _count),
     ("train/replaced_groups", "replaced", _count),
     ("train/episodes", "episodes", _count),

@@ -19,11 +19,12 @@ class GroupReplacer:
     """The `refill` of a rollout of whole groups: what it is called with decides what is played in addition.
 
     Args:
-        groups: number of groups that the rollout began with; only these are replaced.
+        groups: number of groups that the rollout began with; only these are replaced, unless `again` says otherwise.
         size: episodes in each group, which follow each other in the rollout's order.
         most: groups that may be replaced.
         is_dead: whether a finished group taught nothing.
         draw: gives a fresh group, or None if there is no point in one.
+        again: whether a replacement may be replaced in turn.
 
     Attributes:
         dead: task and seed of the groups that were replaced, in the order in which they ended.
@@ -37,10 +38,11 @@ class GroupReplacer:
         most: int,
         is_dead: Callable[[Sequence[Trajectory]], bool],
         draw: Callable[[], EpisodeSpec | None],
+        again: bool = False,
     ) -> None:
         self.dead: list[Group] = []
         self._groups, self._size, self._most = groups, size, most
-        self._is_dead, self._draw = is_dead, draw
+        self._is_dead, self._draw, self._again = is_dead, draw, again
         self._finished: dict[int, list[Trajectory]] = {}
 
     def __call__(self, index: int, trajectory: Trajectory) -> list[EpisodeSpec]:
@@ -48,7 +50,9 @@ class GroupReplacer:
         number = index // self._size
         group = self._finished.setdefault(number, [])
         group.append(trajectory)
-        if len(group) < self._size or number >= self._groups or len(self.dead) >= self._most:
+        if len(group) < self._size or len(self.dead) >= self._most:
+            return []
+        if number >= self._groups and not self._again:
             return []
         if not self._is_dead(group) or (fresh := self._draw()) is None:
             return []

@@ -35,6 +35,7 @@ from .metrics import (
     read_metrics,
     task_series,
 )
+from .report_critic import critic_context, method_of
 from .report_layers import layers_context
 from .report_plots import Series, compact, interval_strip, line_chart, percent, sparkline, stacked_bars
 from .run_folder import RunFolder, write_atomically
@@ -43,7 +44,9 @@ Evaluations = Mapping[Stage, Mapping[str, TaskEvaluation]]
 ExampleLabel = Literal["early", "late"]
 LABELS: tuple[ExampleLabel, ...] = ("early", "late")
 
-STAGE_NAMES: dict[Stage, str] = {"untrained": "Untrained", "warm_start": "After warm start", "trained": "After GRPO"}
+STAGE_NAMES: dict[Stage, str] = {
+    "untrained": "Untrained", "warm_start": "After warm start", "trained": "After {method}",
+}  # fmt: skip
 _PHASES = {
     "warm_start": "warm start", "sampling": "generating actions", "browser": "browser", "update": "policy update",
     "evaluate": "evaluation", "other": "other",
@@ -169,7 +172,7 @@ def summary_line(folder: RunFolder) -> str:
     """Return a run's result in one line: held-out success by stage, over all tasks, and where the report is."""
     stages = " -> ".join(
         f"{s['name'][0].lower()}{s['name'][1:]} {s['share']:.1%} of {s['episodes']}"
-        for s in _stages(read_evaluations(folder))
+        for s in _stages(read_evaluations(folder), method_of(folder.config))
     )
     found = f"held-out success: {stages}" if stages else "held-out success: not measured"
     return f"{found}; report: {folder.report_path}"
@@ -185,7 +188,9 @@ def report_context(folder: RunFolder) -> dict[str, Any]:
     status = folder.read_json("status.json") or {}
     versions = folder.read_json("versions.json") or {}
     times = _times(records)
+    method = method_of(folder.config)
     return {
+        "method": method,
         "config": folder.config,
         "config_text": yaml.safe_dump(folder.config, sort_keys=False, allow_unicode=True),
         "versions": versions,
@@ -199,11 +204,12 @@ def report_context(folder: RunFolder) -> dict[str, Any]:
         "colours": colours,
         "iterations": len(iterations),
         "episodes": int(sum(r.values.get("train/episodes", 0) for r in records)),
-        "stages": _stages(evaluations),
-        "by_task": [_task_row(task, evaluations) for task in tasks],
+        "stages": _stages(evaluations, method),
+        "by_task": [_task_row(task, evaluations, method) for task in tasks],
         "learning": _learning(iterations, tasks, colours),
-        "milestones": [_milestones(task, records, evaluations, colours[task]) for task in tasks],
+        "milestones": [_milestones(task, records, evaluations, colours[task], method) for task in tasks],
         "health": _health(iterations),
+        "critic": critic_context(iterations),
         "layers": layers_context(iterations),
         "times": times,
         "examples": [e for label in LABELS if (e := _example(folder, label))],
@@ -252,23 +258,27 @@ def _rate(successes: int, episodes: int) -> dict[str, Any]:
     return {"share": share, "low": low, "high": high, "successes": successes, "episodes": episodes}
 
 
-def _stages(evaluations: Evaluations) -> list[dict[str, Any]]:
+def _stage_name(stage: Stage, method: str) -> str:
+    return STAGE_NAMES[stage].format(method=method)
+
+
+def _stages(evaluations: Evaluations, method: str) -> list[dict[str, Any]]:
     found = []
     for stage in STAGES:
         if tasks := evaluations.get(stage):
             rate = _rate(sum(t.successes for t in tasks.values()), sum(t.episodes for t in tasks.values()))
             if rate["share"] is not None:
-                found.append({"id": stage, "name": STAGE_NAMES[stage], **rate})
+                found.append({"id": stage, "name": _stage_name(stage, method), **rate})
     return found
 
 
-def _task_row(task: str, evaluations: Evaluations) -> dict[str, Any]:
+def _task_row(task: str, evaluations: Evaluations, method: str) -> dict[str, Any]:
     cells = []
     for stage in STAGES:
         result = evaluations.get(stage, {}).get(task)
         if result is not None and result.episodes:
             cells.append({
-                "id": stage, "name": STAGE_NAMES[stage], "steps": result.mean_steps,
+                "id": stage, "name": _stage_name(stage, method), "steps": result.mean_steps,
                 "reward": result.mean_reward_fraction, **_rate(result.successes, result.episodes),
             })  # fmt: skip
     strip = interval_strip(
@@ -302,7 +312,9 @@ def _learning(iterations: Sequence[MetricsRecord], tasks: Sequence[str], colours
     }
 
 
-def _milestones(task: str, records: Sequence[MetricsRecord], evaluations: Evaluations, css: str) -> dict[str, Any]:
+def _milestones(
+    task: str, records: Sequence[MetricsRecord], evaluations: Evaluations, css: str, method: str
+) -> dict[str, Any]:
     sampled = {
         name.removeprefix(f"{task}/"): points
         for name, points in task_series(records, "milestone/").items()
@@ -313,7 +325,7 @@ def _milestones(task: str, records: Sequence[MetricsRecord], evaluations: Evalua
     panels = []
     for milestone in order:
         points = sampled.get(milestone, [])
-        rates = [(STAGE_NAMES[s], held_out[s][milestone]) for s in STAGES if milestone in held_out.get(s, {})]
+        rates = [(_stage_name(s, method), held_out[s][milestone]) for s in STAGES if milestone in held_out.get(s, {})]
         panels.append({
             "id": milestone, "plot": sparkline(points, css=css, title=f"{milestone}: share of sampled episodes"),
             "first": points[0][1] if points else None, "last": points[-1][1] if points else None,

@@ -47,6 +47,7 @@ import yaml
 
 from ..agents.records import Trajectory
 from ..sandbox.errors import BrowserNotFoundError, RunError
+from .settings_file import merged
 
 State = Literal["running", "interrupted", "finished"]
 
@@ -189,7 +190,13 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], config: Mapping[str, Any], seed: int, *, may_change: Collection[str] = ()
+        cls,
+        path: str | os.PathLike[str],
+        config: Mapping[str, Any],
+        seed: int,
+        *,
+        may_change: Collection[str] = (),
+        absent: Mapping[str, Any] | None = None,
     ) -> Self:
         """Begin a run, or take up the one that lies there with the same configuration.
 
@@ -199,6 +206,8 @@ class RunFolder:
             seed: the run's seed, written into the configuration.
             may_change: dotted keys in which an existing run's configuration may differ, such as "iterations"; the new
                 value is then written down.
+            absent: what settings meant before there were keys for them: a key that an existing run's configuration
+                lacks has this value there.
 
         Raises:
             RunError: the folder cannot be written, holds something else, is in use by another process, or holds a run
@@ -213,7 +222,8 @@ class RunFolder:
             if not path.exists() or (path.is_dir() and not any(path.iterdir())):
                 _lay_out(path, wanted)
                 return cls(path, wanted, resumed=False, lock=_take_lock(path))
-        found = _read_config(path)
+        written = _read_config(path)
+        found = merged(_plain(absent or {}), written)
         differing = {
             key: pair for key, pair in _differences(found, wanted).items() if not _allowed(key, may_change)
         }  # fmt: skip
@@ -228,7 +238,7 @@ class RunFolder:
             for name in _SUBFOLDERS:
                 (path / name).mkdir(exist_ok=True)
         folder = cls(path, wanted, resumed=True, lock=lock)
-        if found != wanted:
+        if written != wanted:
             write_atomically(path / "config.yaml", _yaml(wanted))
         folder.write_json("versions.json", collect_versions())
         folder.mark("running", wall_s=folder.wall_s)

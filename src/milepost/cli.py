@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -146,17 +146,43 @@ def train_grpo(
     *,
     as_json: Json = False,
 ) -> None:
-    """Train by group-relative policy optimisation; the same command again resumes a run that was cut short."""
+    """Train by group-relative policy optimisation; the same command again resumes a run that was cut short.
+
+    preset=NAME makes it rloo, dapo, dr-grpo, gspo, cispo, reinforce, trpo or another; docs/training.md lists them.
+    """
+    _train_online("grpo", config, overrides, as_json=as_json)
+
+
+@train_app.command("ppo")
+def train_ppo(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Train by proximal policy optimisation with a critic; the same command again resumes a run that was cut short.
+
+    preset=NAME makes it ppo-penalty or ppo-ptx; docs/training.md lists the settings.
+    """
+    _train_online("ppo", config, overrides, as_json=as_json)
+
+
+def _train_online(trainer: Literal["grpo", "ppo"], config: Path, overrides: list[str] | None, *, as_json: bool) -> None:
     from .sandbox.chromium import find_chromium
 
     find_chromium()  # without one every episode would break down; better said at once
     with train_extra():
-        from .trainers.grpo import main as grpo
+        if trainer == "grpo":
+            from .trainers.grpo import main as script
+        else:
+            from .trainers.ppo import main as script
 
     # With --json the script's closing lines, which are for people, join its progress on standard error.
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         try:
-            result = grpo([str(config), *(overrides or [])])
+            result = script([str(config), *(overrides or [])])
         except KeyboardInterrupt:
             stderr().print("Interrupted. The same command goes on from the last finished iteration.")
             raise typer.Exit(130) from None

@@ -18,8 +18,9 @@ def test_missing_configuration_is_named(milepost: Run, tmp_path: Path):
     assert "absent.yaml" in milepost("train", "grpo", tmp_path / "absent.yaml").one_paragraph()
 
 
-def test_misspelt_setting_is_named(milepost: Run, config: Path):
-    assert "grups" in milepost("train", "grpo", config, "grups=3").one_paragraph()
+@pytest.mark.parametrize("trainer", ["grpo", "ppo"])
+def test_misspelt_setting_is_named_with_the_nearest(milepost: Run, config: Path, trainer: str):
+    assert "the nearest setting is groups" in milepost("train", trainer, config, "grups=3").one_paragraph()
 
 
 def test_setting_out_of_range_says_what_it_may_be(milepost: Run, config: Path):

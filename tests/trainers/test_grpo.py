@@ -7,12 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from milepost.agents.models import resolve_model
 from milepost.agents.records import StepRecord, Trajectory
-from milepost.trainers.grpo import adapt_entropy_coef, to_token_samples
+from milepost.trainers.coefficients import adapt_entropy_coef
+from milepost.trainers.token_samples import to_token_samples
 
 
 def test_only_steps_with_something_to_teach_are_trained_on():
@@ -36,21 +34,6 @@ def test_entropy_weight_follows_the_gap_and_stays_in_bounds():
     assert adapt_entropy_coef(0.01, entropy=0.2, target=0.1) < 0.01
     assert adapt_entropy_coef(0.0, entropy=9.0, target=0.1) == 0.0
     assert adapt_entropy_coef(0.05, entropy=0.0, target=0.1) == 0.05
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default model's tokenizer with a random two-layer Llama: real tokens, no skill, fast."""
-    folder = tmp_path_factory.mktemp("tiny-model")
-    tokenizer = AutoTokenizer.from_pretrained(resolve_model(), local_files_only=True)
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=2048,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
 
 
 @pytest.mark.browser

@@ -63,12 +63,21 @@ def test_what_was_rewarded_becomes_likelier():
     assert mean_logprob(model, bad) < before[1] - 0.02
 
 
-def test_packs_do_not_change_the_update():
+@pytest.mark.parametrize(
+    "objective",
+    [
+        Objective(kl_coef=0.1, entropy_coef=0.1),
+        Objective(kl_coef=0.1, entropy_coef=0.1, ratio="sequence", normalisation="sequence", penalty_coef=0.3),
+        Objective(kl_coef=0.1, entropy_coef=0.1, surrogate="cispo", normalisation="constant", length_tokens=9),
+    ],
+    ids=["token", "sequence", "constant"],
+)
+def test_packs_do_not_change_the_update(objective):
     updated = []
     for max_pack_tokens in (1, 7, 10_000):
         model = tiny_llama()
         batch = batch_of(draw(model), lambda s: float(s.ids[0] % 3) - 1.0)
-        config = UpdateConfig(objective=Objective(kl_coef=0.1, entropy_coef=0.1), max_pack_tokens=max_pack_tokens)
+        config = UpdateConfig(objective=objective, max_pack_tokens=max_pack_tokens)
         metrics = update_policy(model, optimizer_of(model), batch, config)
         updated.append((metrics, [p.detach().clone() for p in trainable_parameters(model)]))
     for metrics, parameters in updated[1:]:

@@ -13,11 +13,11 @@ def ended(seed: int) -> Trajectory:
     return episode("noop()", seed=seed, task="t")
 
 
-def replacer(dead: set[int], fresh: list[int], *, most: int = 9) -> GroupReplacer:
+def replacer(dead: set[int], fresh: list[int], *, most: int = 9, again: bool = False) -> GroupReplacer:
     def draw() -> EpisodeSpec | None:
         return EpisodeSpec(task="t", seed=fresh.pop(0)) if fresh else None
 
-    return GroupReplacer(2, size=2, most=most, is_dead=lambda group: group[0].seed in dead, draw=draw)
+    return GroupReplacer(2, size=2, most=most, is_dead=lambda group: group[0].seed in dead, draw=draw, again=again)
 
 
 def test_a_dead_group_is_replaced_when_its_last_episode_is_over() -> None:
@@ -37,6 +37,16 @@ def test_a_replacement_is_not_replaced() -> None:
     assert refill(4, ended(7)) == []
     assert refill(5, ended(7)) == []
     assert refill.dead == [("t", 0)]
+
+
+def test_a_replacement_is_replaced_too_where_that_is_wanted() -> None:
+    refill = replacer({0, 7, 8}, [7, 8, 9], most=3, again=True)
+    played = [refill(i, ended(seed)) for i, seed in enumerate((0, 0, 1, 1, 7, 7, 8, 8, 9, 9))]
+    assert [more[0].seed for more in played if more] == [7, 8, 9]
+    assert refill.dead == [("t", 0), ("t", 7), ("t", 8)]
+    bounded = replacer({0, 7, 8}, [7, 8, 9], most=1, again=True)
+    played = [bounded(i, ended(seed)) for i, seed in enumerate((0, 0, 1, 1, 7, 7))]
+    assert [more[0].seed for more in played if more] == [7]
 
 
 def test_no_more_are_replaced_than_may_be() -> None:

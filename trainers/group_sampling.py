@@ -1,0 +1,97 @@
+"""Sampling an iteration's groups of episodes, and replacing those that are dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..agents.records import Trajectory
+from ..agents.rollout import EpisodeSpec, RolloutTimes, run_episodes
+from ..agents.settlement import SettlementStats
+from .advantages.groups import groups_of
+from .replacement import Group, GroupReplacer
+
+if TYPE_CHECKING:
+    from .online_run import OnlineRun
+
+DeadGroups = Callable[[Sequence[Trajectory]], tuple[Group, ...]]
+"""Names the groups that have nothing to teach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampled:
+    """An iteration's episodes.
+
+    Attributes:
+        trajectories: of the groups that were kept, rewards settled.
+        replaced: how many dead groups were replaced.
+        times: where the time went.
+        settlement: how the reward's layers were used.
+    """
+
+    trajectories: list[Trajectory]
+    replaced: int
+    times: RolloutTimes
+    settlement: SettlementStats
+
+
+def sample_groups(run: OnlineRun, dead_groups: DeadGroups) -> Sampled:
+    """Sample an iteration's groups, settle their rewards, and replace dead groups."""
+    config, times, settlement = run.config, RolloutTimes(), SettlementStats()
+    run.progress.phase("sampling")
+    run.pool.ledger_dir = run.folder.ledger_dir(run.iteration)
+
+    def play(groups: Sequence[EpisodeSpec], replacer: GroupReplacer | None = None) -> list[Trajectory]:
+        specs = [spec for spec in groups for _ in range(config.group_size)]
+        played = run_episodes(
+            specs,
+            run.policy(config.temperature),
+            pool=run.pool,
+            concurrency=config.concurrency,
+            policy_version=run.updates,
+            times=times,
+            on_episode=lambda done, _: run.progress.advance_within(done, max(done, len(specs))),
+            refill=replacer,
+        )
+        settled, stats = run.settler.settle(played)
+        settlement.add(stats)
+        return settled
+
+    def draw() -> EpisodeSpec | None:
+        return run.sampler.draw(1)[0] if min(run.sampler.success.values()) < config.solved_at else None
+
+    replacer = GroupReplacer(
+        config.groups,
+        size=config.group_size,
+        most=config.max_replacements,
+        is_dead=lambda group: bool(dead_groups(group)),
+        draw=draw,
+        again=config.resample,
+    )
+    if run.settler.changes_rewards(run.tasks):  # only then it shows which groups are dead
+        trajectories = play(run.sampler.draw(config.groups))
+        while True:
+            dead = dead_groups(trajectories)[: config.max_replacements - len(replacer.dead)]
+            fresh = [spec for _ in dead if (spec := draw()) is not None]
+            replacer.dead += dead[: len(fresh)]
+            trajectories = replacer.without_dead(trajectories) + (play(fresh) if fresh else [])
+            if not (fresh and config.resample):
+                break
+    else:
+        trajectories = replacer.without_dead(play(run.sampler.draw(config.groups), replacer))
+    run.pool.ledger_dir = None
+    return Sampled(trajectories=trajectories, replaced=len(replacer.dead), times=times, settlement=settlement)
+
+
+def alike_in_success(trajectories: Sequence[Trajectory]) -> tuple[Group, ...]:
+    """Name the groups whose episodes all succeeded or all failed.
+
+    Source: Yu et al. 2025 (DAPO, 2503.14476), section 3.2: kept are groups with 0 < successes < members.
+    """
+    return tuple(
+        key for key, members in groups_of(trajectories).items() if len({trajectories[i].success for i in members}) == 1
+    )
+
+
+__all__ = ["DeadGroups", "Sampled", "alike_in_success", "sample_groups"]
