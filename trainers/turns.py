@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -44,12 +44,6 @@ class Example:
     chosen: tuple[int, ...] = ()
     rejected: tuple[int, ...] = ()
     mismatched: tuple[int, ...] = ()
-
-
-class TurnSource(Protocol):
-    """Gives the tokens of recorded steps."""
-
-    def turn(self, task: str, step: StepRecord) -> Turn: ...
 
 
 @dataclass(slots=True)
@@ -109,20 +103,18 @@ class OfflineData:
 class Tokens:
     """The tokens of recorded steps, as a model's tokenizer gives them.
 
-    What was recorded with its tokens keeps them if the recording model is the one that learns; anything else is
+    What was recorded with its tokens keeps them (`offline_episodes` takes away another model's). Anything else is
     tokenised from its text, ended by the end token: then a response that was cut at its longest looks finished.
 
     Attributes:
         tokenizer: of the model that learns.
-        as_recorded: use recorded tokens where there are any.
     """
 
     tokenizer: Any
-    as_recorded: bool = True
 
     def turn(self, task: str, step: StepRecord) -> Turn:
         """Return a recorded step's turn."""
-        if self.as_recorded and step.prompt_ids and step.response_ids:
+        if step.prompt_ids and step.response_ids:
             return step.prompt_ids, step.response_ids
         response = self.tokenizer(step.action, add_special_tokens=False)["input_ids"]
         prompt_ids = build_prompt_ids(self.tokenizer, step.observation, verbs=task_for(task).verbs)
@@ -170,8 +162,8 @@ def load_data(path: Path) -> OfflineData:
         return OfflineData(turns=turns, examples=examples, reference_T=tuple(document["reference"]))
     except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
         raise RunError(
-            f"{path} is missing or damaged ({type(error).__name__}: {error}). It holds what the run learns from, so the "
-            "run cannot go on: choose another run folder and begin anew."
+            f"{path} is missing or damaged ({type(error).__name__}: {error}). It holds what the run learns from, so "
+            "it cannot go on: choose another run folder and begin anew."
         ) from error
 
 
