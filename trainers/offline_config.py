@@ -171,6 +171,43 @@ class SFTConfig(OfflineConfig):
         return self
 
 
+class ReSTConfig(OfflineConfig):
+    """Everything an expert-iteration run depends on.
+
+    Attributes:
+        rounds: times that episodes are played with the policy as it is then (grow).
+        groups: instances per round.
+        group_size: episodes of each.
+        temperature: sampling temperature of those episodes.
+        thresholds: least share of a task's reward that an episode must have earned to be learnt from, rising; for each
+            of them the policy is fitted once per round (improve).
+        keep: most episodes of one task and seed per threshold, those that earned most first, then the shortest.
+        memory: rounds whose episodes count, the newest among them.
+        improve_from: `latest`: each fit goes on from the one before; `start`: each begins where the run began.
+        epochs: passes of one fit.
+        max_updates: most optimiser steps of one fit.
+    """
+
+    rounds: int = Field(default=3, ge=1)
+    groups: int = Field(default=12, ge=1)
+    group_size: int = Field(default=8, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    thresholds: tuple[float, ...] = Field(default=(0.5, 0.9), min_length=1)
+    keep: int = Field(default=2, ge=1)
+    memory: int = Field(default=2, ge=1)
+    improve_from: Literal["latest", "start"] = "latest"
+    learning_rate: float = Field(default=2e-4, gt=0)
+
+    @model_validator(mode="after")
+    def _thresholds_rise(self) -> Self:
+        if (
+            list(self.thresholds) != sorted(set(self.thresholds))
+            or not 0 < self.thresholds[0] <= self.thresholds[-1] <= 1
+        ):
+            raise ValueError(f"thresholds: expected shares in (0, 1] that rise, got {list(self.thresholds)}")
+        return self
+
+
 __all__ = [
     "UNPAIRED",
     "WITHOUT_REFERENCE",
@@ -179,5 +216,6 @@ __all__ = [
     "OfflineConfig",
     "PairsConfig",
     "PreferenceTrainingConfig",
+    "ReSTConfig",
     "SFTConfig",
 ]

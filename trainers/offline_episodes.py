@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
 
+from ..agents.evaluate import HELD_OUT_SEED
 from ..agents.records import Trajectory
+from ..envs.registration import task_for
 from ..rewards.preferences import Ranking, TrajectoryRef
 from ..sandbox.errors import RunError
 from .recorded import RecordedEpisodes, read_trajectories, trajectory_files
@@ -80,6 +83,28 @@ def ranked_pairs(rankings: Iterable[Ranking], *, model: str) -> list[Pair]:
     return pairs
 
 
+def is_of_training(trajectory: Trajectory, held_out_seeds: int) -> bool:
+    """Whether an episode is none of evaluation's, not even one of the same goal under another seed.
+
+    Args:
+        trajectory: the episode.
+        held_out_seeds: evaluation seeds per task.
+    """
+    if trajectory.seed >= HELD_OUT_SEED:
+        return False
+    goal = _plain(task_for(trajectory.task).instantiate(trajectory.seed).goal)
+    return goal not in _held_out_goals(trajectory.task, held_out_seeds)
+
+
+@lru_cache(maxsize=1024)
+def _held_out_goals(task: str, seeds: int) -> frozenset[str]:
+    return frozenset(_plain(task_for(task).instantiate(HELD_OUT_SEED + k).goal) for k in range(seeds))
+
+
+def _plain(goal: str) -> str:
+    return " ".join(goal.split()).casefold()
+
+
 def is_whole(trajectory: Trajectory) -> bool:
     """Whether something can be learnt from an episode: the machine did not break it, and it has a step."""
     return trajectory.failure is None and bool(trajectory.steps)
@@ -100,4 +125,4 @@ def _model_of(run: Path) -> str | None:
     return config.get("model") if isinstance(config, dict) else None
 
 
-__all__ = ["Pair", "is_whole", "ranked_pairs", "read_episodes", "without_tokens"]
+__all__ = ["Pair", "is_of_training", "is_whole", "ranked_pairs", "read_episodes", "without_tokens"]

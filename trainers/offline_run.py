@@ -188,14 +188,46 @@ class OfflineRun:
             spec = EpisodeSpec(task=self.tasks[0], seed=HELD_OUT_SEED)
             record_example(self.folder, label, spec, self.policy(), when=when)
 
-    def checkpoint(self, iteration: int, updates: int) -> None:
-        """Save where the run is."""
+    def checkpoint(
+        self,
+        iteration: int,
+        updates: int,
+        *,
+        sampler: dict[str, Any] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        """Save where the run is, with the states of what draws episodes if it plays any."""
         self.state = TrainingState(
             iteration=iteration, updates=updates, elapsed_s=self.clock.elapsed_s(), began_s=0.0, closing_s=0.0,
-            entropy_coef=0.0, solved=0, sampler={}, generator=generator_state(self.generator(0)),
+            entropy_coef=0.0, solved=0, sampler=sampler or {},
+            generator=generator_state(self.generator(0) if generator is None else generator),
         )  # fmt: skip
         save_checkpoint(self.folder.checkpoints_dir, self.model, self.optimizer, self.state)
         self.folder.mark("running", wall_s=self.clock.elapsed_s())
+
+    def step(
+        self, learn: Callable[[Sequence[int]], dict[str, float]], batch: Sequence[int], at: float, done: int
+    ) -> dict[str, float]:
+        """Take one optimiser step and return what was measured.
+
+        Args:
+            learn: see `fit`.
+            batch: the examples' indices.
+            at: how much of the learning-rate schedule is done, 0 to 1.
+            done: optimiser steps before this one in that schedule.
+        """
+        config = self.config
+        learning_rate = scheduled(
+            config.learning_rate, step=done, warmup_steps=config.warmup_updates, progress=at, decay_from=0.0,
+            final_fraction=_FINAL_LEARNING_RATE,
+        )  # fmt: skip
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad(set_to_none=True)
+        values = learn(batch)
+        norm = torch.nn.utils.clip_grad_norm_(list(trainable_parameters(self.model)), config.max_grad_norm)
+        self.optimizer.step()
+        return values | {"train/grad_norm": float(norm), "train/learning_rate": learning_rate}
 
     def fit(self, count: int, learn: Callable[[Sequence[int]], dict[str, float]]) -> int:
         """Take the optimiser steps that are left, from the newest checkpoint on.
@@ -210,23 +242,12 @@ class OfflineRun:
         assert self.state is not None
         config, plan = self.config, batches(count, self.config)
         iteration, updates = self.state.iteration, self.state.updates
-        parameters = list(trainable_parameters(self.model))
         self.progress.phase("update")
         seen: list[dict[str, float]] = []
         began_s = time.monotonic()
         while updates < len(plan):
-            learning_rate = scheduled(
-                config.learning_rate, step=updates, warmup_steps=config.warmup_updates, progress=updates / len(plan),
-                decay_from=0.0, final_fraction=_FINAL_LEARNING_RATE,
-            )  # fmt: skip
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate
-            self.optimizer.zero_grad(set_to_none=True)
-            values = learn(plan[updates])
-            norm = torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-            self.optimizer.step()
+            seen.append(self.step(learn, plan[updates], updates / len(plan), updates))
             updates += 1
-            seen.append(values | {"train/grad_norm": float(norm), "train/learning_rate": learning_rate})
             self.progress.advance_within(updates, len(plan))
             if updates % config.checkpoint_every == 0 or updates == len(plan):
                 iteration += 1

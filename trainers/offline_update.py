@@ -78,12 +78,36 @@ def backward(
         loss, metrics = loss_of(sums_T)
         loss.backward()  # type: ignore[no-untyped-call]
         assert sums_T.grad is not None
-        for pack in packs:
-            coefficients = sums_T.grad[list(pack.samples)]
-            if bool(coefficients.any()):
-                (_sums(model, pack) * coefficients).sum().backward()  # type: ignore[no-untyped-call]
+        _backward_weighted(model, packs, sums_T.grad)
         tokens *= 2
     return float(loss.detach()), {name: float(value.detach()) for name, value in metrics.items()}, tokens
+
+
+def backward_weighted(model: Any, turns: Sequence[Turn], weights_T: Tensor, *, pack_tokens: int) -> tuple[float, int]:
+    """Add the gradient of the weighted sum of the turns' log-probabilities, which needs one pass only.
+
+    Args:
+        model: a causal LM.
+        turns: distinct prompts and responses.
+        weights_T: of each.
+        pack_tokens: most tokens in one forward pass; bounds memory.
+
+    Returns:
+        The sum, and the trie tokens that were computed.
+    """
+    packs = make_packs(turns, max_tokens=pack_tokens)
+    return _backward_weighted(model, packs, weights_T), sum(len(pack.trie) for pack in packs)
+
+
+def _backward_weighted(model: Any, packs: Sequence[Pack], weights_T: Tensor) -> float:
+    total = 0.0
+    for pack in packs:
+        weights = weights_T[list(pack.samples)]
+        if bool(weights.any()):
+            part = (_sums(model, pack) * weights).sum()
+            part.backward()  # type: ignore[no-untyped-call]
+            total += float(part.detach())
+    return total
 
 
 def side_sums(logprobs_T: Tensor, sides: Sequence[Sequence[int]]) -> Tensor:
@@ -100,4 +124,4 @@ def _sums(model: Any, pack: Pack) -> Tensor:
     return torch.zeros(len(pack.samples)).index_add(0, torch.from_numpy(pack.sample_R), logprobs_R.float())
 
 
-__all__ = ["LossOf", "backward", "side_sums", "turn_logprobs"]
+__all__ = ["LossOf", "backward", "backward_weighted", "side_sums", "turn_logprobs"]

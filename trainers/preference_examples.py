@@ -12,7 +12,7 @@ from ..agents.records import Trajectory
 from ..rewards.preferences import read_preferences
 from ..sandbox.errors import RunError
 from .offline_config import UNPAIRED, PreferenceTrainingConfig
-from .offline_episodes import ranked_pairs, read_episodes
+from .offline_episodes import is_of_training, ranked_pairs, read_episodes
 from .preference_pairs import distinct, episode_pairs, step_pairs
 from .turns import Example, OfflineData, Tokens, Turns, mismatched
 
@@ -23,7 +23,7 @@ class Collected:
 
     Attributes:
         data: the examples, without the reference's log-probabilities.
-        episodes: how many recorded episodes were read.
+        episodes: how many recorded episodes they were made of; those of held-out instances are not among them.
         same_prompt: of the pairs of steps, how many answer one observation; None for whole episodes.
     """
 
@@ -55,7 +55,8 @@ def collect_examples(
     """
     turns = Turns()
     unpaired = config.loss.objective in UNPAIRED
-    episodes = read_episodes(config.episodes, model=config.model, tasks=tasks, on_file=on_file)
+    read = read_episodes(config.episodes, model=config.model, tasks=tasks, on_file=on_file)
+    episodes = [e for e in read if is_of_training(e, config.evaluation_seeds)]
     examples: list[Example] = []
     same_prompt: int | None = None
     if config.pairs.unit == "step":
@@ -77,7 +78,11 @@ def collect_examples(
         ]
     else:
         rankings = [ranking for path in config.preferences for ranking in read_preferences(path)]
-        pairs = [pair for pair in ranked_pairs(rankings, model=config.model) if pair[0].task in tasks]
+        pairs = [
+            pair
+            for pair in ranked_pairs(rankings, model=config.model)
+            if pair[0].task in tasks and is_of_training(pair[0], config.evaluation_seeds)
+        ]
         if not unpaired:  # single episodes are told apart by success, below
             found_pairs = episode_pairs(episodes, min_gap=config.pairs.min_gap, most=config.pairs.most)
             pairs += [(pair.better, pair.worse) for pair in found_pairs]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from milepost.agents.lora import trainable_parameters
 from milepost.trainers.offline_config import LossConfig
-from milepost.trainers.offline_update import backward, side_sums, turn_logprobs
+from milepost.trainers.offline_update import backward, backward_weighted, side_sums, turn_logprobs
 from milepost.trainers.preference_batch import batch_loss, batch_turns, pair_loss, sample_loss, sample_weights
 from milepost.trainers.preference_objectives import PairLogprobs, UnpairedLogprobs
 from milepost.trainers.turns import Example, OfflineData, Turns, load_data, mismatched, save_data
@@ -131,6 +131,22 @@ def test_log_probabilities_of_turns_equal_one_sequence_at_a_time(data, pack_toke
     with torch.no_grad():
         want = torch.stack([plain_turn(MODEL, turn) for turn in turns])
     torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-6)
+
+
+@given(data=offline_data(), pack_tokens=st.sampled_from([1, 12, 1000]))
+@settings(max_examples=10, deadline=None)
+def test_a_weighted_sum_through_packs_equals_one_sequence_at_a_time(data, pack_tokens):
+    turns = [data.turns[i] for i in range(len(data.turns))]
+    weights = torch.linspace(-1, 1, len(turns))
+    MODEL.zero_grad(set_to_none=True)
+    want = (torch.stack([plain_turn(MODEL, turn) for turn in turns]) * weights).sum()
+    want.backward()
+    want_gradients = gradients(MODEL)
+    MODEL.zero_grad(set_to_none=True)
+    got, _ = backward_weighted(MODEL, turns, weights, pack_tokens=pack_tokens)
+    assert got == pytest.approx(float(want.detach()), abs=1e-5, rel=1e-5)
+    for a, b in zip(gradients(MODEL), want_gradients, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
 def test_sides_are_summed_and_an_empty_one_is_zero():
