@@ -84,9 +84,8 @@ def train(config: ReSTConfig, *, progress: TrainingProgress) -> OfflineResult:
                 for episode in read_trajectories(folder.trajectories_path(r * fits + 1))
             ]
             kept = select(episodes, threshold=config.thresholds[fit], keep=config.keep)
-            progress.message(
-                f"round {rounds + 1}: {len(kept)} of {len(episodes)} episodes earned {config.thresholds[fit]:.0%} or more"
-            )
+            asked = f"{config.thresholds[fit]:.0%}"
+            progress.message(f"round {rounds + 1}: learning from {len(kept)} of {len(episodes)} episodes ({asked})")
             learnt += len(kept)
             updates, measured = improve(run, config, kept)
             values |= measured | {"train/kept": float(len(kept)), "train/threshold": config.thresholds[fit]}

@@ -48,7 +48,7 @@ def record(
     held_out: Annotated[int, typer.Option(min=0, help="Evaluation seeds per task whose instances are left out.")] = 64,
     as_json: Json = False,
 ) -> None:
-    """Play episodes of training instances and record them with their tokens, for `milepost train dpo`, `sft` and `rm`."""
+    """Play episodes of training instances and record them with their tokens, for `milepost train dpo`, `sft`, `rm`."""
     from .sandbox.chromium import find_chromium
 
     find_chromium()
