@@ -26,14 +26,13 @@ from ..sandbox.errors import MilepostError
 from .config import load_settings
 from .metrics import MetricsWriter, task_label
 from .offline_config import UNPAIRED, WITHOUT_REFERENCE, PreferenceTrainingConfig
-from .offline_run import DATA, MAY_CHANGE, OfflineResult, OfflineRun
+from .offline_run import DATA, OfflineResult, OfflineRun, open_folder
 from .offline_update import backward, turn_logprobs
 from .preference_batch import batch_loss, batch_turns, sample_weights
 from .preference_examples import collect_examples
 from .preference_objectives import reference_point
 from .progress import TrainingProgress
 from .report import build_report
-from .run_folder import RunFolder
 from .turns import OfflineData, Tokens, load_data, save_data
 
 
@@ -44,7 +43,7 @@ def train(config: PreferenceTrainingConfig, *, progress: TrainingProgress) -> Of
         MilepostError: the model, the browser, a task, the recorded episodes or the run folder are not usable.
     """
     tasks = list(expand(config.tasks, bare=Split.TRAIN))
-    folder = RunFolder.create(config.run, config.to_plain(), config.seed, may_change=MAY_CHANGE)
+    folder = open_folder(config)
     with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
         progress.start(total_iterations=0, time_budget_s=None)
         run = OfflineRun.begin(config, tasks, folder=folder, progress=progress, pool=pool, metrics=metrics)
@@ -95,14 +94,15 @@ def collect(config: PreferenceTrainingConfig, run: OfflineRun) -> OfflineData:
 
 
 def with_reference(config: PreferenceTrainingConfig, data: OfflineData, run: OfflineRun) -> OfflineData:
-    """Add each turn's log-probability under the policy as it is now, unless the loss asks for none."""
+    """Add the log-probability under the policy as it is now of each turn that is used, unless the loss asks for none."""
     if config.loss.objective in WITHOUT_REFERENCE:
         return data
     run.progress.phase("computing the reference")
-    turns = [data.turns[i] for i in range(len(data.turns))]
-    reference_T = turn_logprobs(
-        run.model, turns, pack_tokens=config.pack_tokens, on_pack=run.progress.advance_within
-    )  # fmt: skip
+    used = sorted({turn for e in data.examples for turn in (*e.chosen, *e.rejected, *e.mismatched)})
+    reference_T = torch.zeros(len(data.turns))
+    reference_T[used] = turn_logprobs(
+        run.model, [data.turns[i] for i in used], pack_tokens=config.pack_tokens, on_pack=run.progress.advance_within
+    )
     return replace(data, reference_T=tuple(reference_T.tolist()))
 
 

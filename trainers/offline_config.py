@@ -15,6 +15,19 @@ ObjectiveName = Literal[
 UNPAIRED = frozenset({"kto", "apo-zero-unpaired"})
 """Objectives that learn from single episodes or steps instead of pairs."""
 WITHOUT_REFERENCE = frozenset({"simpo", "orpo"})
+_USED: dict[str, set[str]] = {
+    "dpo": {"beta", "label_smoothing", "nll_coef"},
+    "ipo": {"beta", "nll_coef"},
+    "kto": {"beta", "desirable_weight", "undesirable_weight"},
+    "apo-zero": {"beta", "nll_coef"},
+    "apo-zero-unpaired": {"beta", "desirable_weight", "undesirable_weight"},
+    "apo-down": {"beta", "nll_coef"},
+    "simpo": {"beta", "margin", "nll_coef"},
+    "orpo": {"odds_weight", "nll_coef"},
+    "slic": {"beta", "margin", "nll_coef"},
+    "discopop": {"beta", "discopop_temperature", "nll_coef"},
+}
+"""Which numbers each objective uses."""
 _DEFAULT_BETA = {"simpo": 2.0}
 
 
@@ -97,6 +110,16 @@ class LossConfig(_Section):
     desirable_weight: float | None = Field(default=None, gt=0)
     undesirable_weight: float | None = Field(default=None, gt=0)
     nll_coef: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> Self:
+        """A number that the objective does not use is a mistake about one of the two."""
+        if ignored := self.model_fields_set - _USED[self.objective] - {"objective"}:
+            raise ValueError(
+                f"{self.objective} does not use {', '.join(sorted(ignored))}; it takes "
+                f"{', '.join(sorted(_USED[self.objective]))}. Leave out what it does not use"
+            )
+        return self
 
     @property
     def scale(self) -> float:

@@ -24,6 +24,7 @@ from ..agents.policies import LanguageModelPolicy
 from ..agents.precision import resolve_precision
 from ..agents.rollout import EnvPool, EpisodeSpec
 from ..agents.task_scores import as_percent
+from ..sandbox.chromium import find_chromium
 from ..sandbox.errors import RunError
 from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
 from .examples import record_example
@@ -104,13 +105,26 @@ class OfflineRun:
         progress: TrainingProgress,
         pool: EnvPool,
         metrics: MetricsWriter,
+        plays: bool = False,
     ) -> OfflineRun:
         """Load the model where the run is: at its newest checkpoint, or at its start.
 
+        Args:
+            config: its settings.
+            tasks: ids of its tasks.
+            folder: where it is written.
+            progress: what a person sees.
+            pool: where environments come from.
+            metrics: its log.
+            plays: whether it plays episodes besides the evaluations.
+
         Raises:
+            BrowserNotFoundError: episodes are to be played, and there is no Chromium.
             RunError: there is no checkpoint to start from, or it belongs to another model.
             EngineError: the model cannot be loaded.
         """
+        if plays or config.evaluation_seeds:
+            find_chromium()  # without one every episode would break down; better said at once
         progress.phase("loading the model")
         start = None if config.start is None else start_adapter(config.start, config.model)
         base, tokenizer = load_model(config.model, dtype=resolve_precision(config.precision))
@@ -255,9 +269,7 @@ class OfflineRun:
                 mean["time/iteration_s"] = mean["time/update_s"]
                 self.metrics.log(iteration, mean)
                 self.checkpoint(iteration, updates)
-                self.progress.iteration(iteration, mean)
                 self.progress.message(_line(updates, len(plan), mean))
-                self.progress.phase("update")
                 seen, began_s = [], time.monotonic()
         self.optimizer.zero_grad(set_to_none=True)
         return updates
@@ -277,6 +289,24 @@ class OfflineRun:
             run=self.folder.path,
             report=report,
         )
+
+
+def open_folder(config: OfflineConfig, *, may_change: Sequence[str] = ()) -> RunFolder:
+    """Open the run's folder, new or as it was left.
+
+    A run that was told what it lacks before its first checkpoint may be begun again with other settings.
+
+    Args:
+        config: the run.
+        may_change: further settings in which a resumed run may differ.
+
+    Raises:
+        RunError: see `RunFolder.create`.
+    """
+    plain = config.to_plain()
+    begun = bool(checkpoints(config.run / "checkpoints"))
+    allowed = (*MAY_CHANGE, *may_change) if begun else tuple(plain)
+    return RunFolder.create(config.run, plain, config.seed, may_change=allowed)
 
 
 def batches(count: int, config: OfflineConfig) -> list[list[int]]:
@@ -334,4 +364,4 @@ def _line(updates: int, total: int, mean: dict[str, float]) -> str:
     return f"update {updates}/{total}: {', '.join(parts)}"
 
 
-__all__ = ["DATA", "MAY_CHANGE", "OfflineResult", "OfflineRun", "batches", "start_adapter"]
+__all__ = ["DATA", "MAY_CHANGE", "OfflineResult", "OfflineRun", "batches", "open_folder", "start_adapter"]

@@ -14,6 +14,7 @@ from ..agents.policies import LanguageModelPolicy
 from ..agents.rollout import EnvPool, run_episodes
 from .curriculum import GroupSampler
 from .metrics import task_label
+from .recorded import read_trajectories
 from .run_folder import RunFolder
 
 _BATCH = 8
@@ -49,7 +50,7 @@ def record_episodes(
 ) -> Recorded:
     """Play groups of episodes and write them to a new run folder, a file for every few groups.
 
-    The same call again, into the same folder, goes on after the last whole file.
+    The same call again, into the same folder, goes on after the last whole file, and counts those before it, too.
 
     Args:
         tasks: environment ids.
@@ -81,20 +82,18 @@ def record_episodes(
     outcomes: dict[str, list[bool]] = {task_label(task): [] for task in tasks}
     with RunFolder.create(out, settings, seed) as folder, EnvPool() as pool:
         for number, start in enumerate(range(0, groups, _BATCH)):
-            if folder.trajectories_path(number).is_file():
-                continue
-            if isinstance(acting, LanguageModelPolicy):
-                draws = torch.Generator().manual_seed(seed * 1_000_003 + number)
-                acting = replace(acting, temperature=temperature, generator=draws)
-            wanted = [spec for spec in specs[start : start + _BATCH] for _ in range(group_size)]
-            before = done
-            played = run_episodes(
-                wanted,
-                acting,
-                pool=pool,
-                on_episode=lambda now, _, before=before: on_episode(before + now, groups * group_size),  # type: ignore[misc]
-            )
-            folder.write_trajectories(number, played, with_tokens=True)
+            played = read_trajectories(folder.trajectories_path(number))
+            if not played:
+                if isinstance(acting, LanguageModelPolicy):
+                    draws = torch.Generator().manual_seed(seed * 1_000_003 + number)
+                    acting = replace(acting, temperature=temperature, generator=draws)
+                played = run_episodes(
+                    [spec for spec in specs[start : start + _BATCH] for _ in range(group_size)],
+                    acting,
+                    pool=pool,
+                    on_episode=lambda now, _, before=done: on_episode(before + now, groups * group_size),  # type: ignore[misc]
+                )
+                folder.write_trajectories(number, played, with_tokens=True)
             done += len(played)
             broken += sum(t.failure is not None for t in played)
             for t in played:

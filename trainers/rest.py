@@ -35,12 +35,11 @@ from .grpo import iteration_metrics
 from .metrics import MetricsWriter, task_label
 from .offline_config import ReSTConfig
 from .offline_episodes import is_whole
-from .offline_run import MAY_CHANGE, OfflineResult, OfflineRun, batches
+from .offline_run import OfflineResult, OfflineRun, batches, open_folder
 from .preference_pairs import distinct
 from .progress import TrainingProgress
 from .recorded import read_trajectories
 from .report import build_report
-from .run_folder import RunFolder
 from .sft import likelihood_step
 from .turns import Example, OfflineData, Tokens, Turns
 
@@ -54,11 +53,13 @@ def train(config: ReSTConfig, *, progress: TrainingProgress) -> OfflineResult:
         MilepostError: the model, the browser, a task or the run folder is not usable.
     """
     tasks = list(expand(config.tasks, bare=Split.TRAIN))
-    folder = RunFolder.create(config.run, config.to_plain(), config.seed, may_change=(*MAY_CHANGE, "rounds"))
+    folder = open_folder(config, may_change=("rounds",))
     with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
         fits = len(config.thresholds)
         progress.start(total_iterations=config.rounds * fits, time_budget_s=None)
-        run = OfflineRun.begin(config, tasks, folder=folder, progress=progress, pool=pool, metrics=metrics)
+        run = OfflineRun.begin(
+            config, tasks, folder=folder, progress=progress, pool=pool, metrics=metrics, plays=True
+        )  # fmt: skip
         sampler = GroupSampler(tasks, np.random.default_rng(config.seed), held_out_seeds=config.evaluation_seeds)
         generator = run.generator(2)
         if run.state is None:

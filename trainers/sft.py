@@ -28,13 +28,12 @@ from .curriculum import GroupSampler
 from .metrics import MetricsWriter, task_label
 from .offline_config import SFTConfig
 from .offline_episodes import is_of_training, read_episodes
-from .offline_run import DATA, MAY_CHANGE, OfflineResult, OfflineRun
+from .offline_run import DATA, OfflineResult, OfflineRun, open_folder
 from .offline_update import backward_weighted
 from .policy_update import response_logprobs
 from .preference_pairs import distinct
 from .progress import TrainingProgress
 from .report import build_report
-from .run_folder import RunFolder
 from .schedule import scheduled
 from .trie import make_packs
 from .turns import Example, OfflineData, Tokens, Turns, load_data, save_data
@@ -139,10 +138,13 @@ def train(config: SFTConfig, *, progress: TrainingProgress) -> OfflineResult:
         MilepostError: the model, the browser, a task, the recorded episodes or the run folder are not usable.
     """
     tasks = list(expand(config.tasks, bare=Split.TRAIN))
-    folder = RunFolder.create(config.run, config.to_plain(), config.seed, may_change=MAY_CHANGE)
+    folder = open_folder(config)
     with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
         progress.start(total_iterations=0, time_budget_s=None)
-        run = OfflineRun.begin(config, tasks, folder=folder, progress=progress, pool=pool, metrics=metrics)
+        run = OfflineRun.begin(
+            config, tasks, folder=folder, progress=progress, pool=pool, metrics=metrics,
+            plays=bool(config.demonstrations),
+        )  # fmt: skip
         if run.state is None:
             evaluate_s = run.evaluate(run.first_stage) if config.evaluate_before else 0.0
             run.example("early", "before training")

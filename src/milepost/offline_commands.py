@@ -23,9 +23,6 @@ def run_offline(
     script: Callable[[Sequence[str]], OfflineResult], config: Path, overrides: Sequence[str] | None, *, as_json: bool
 ) -> None:
     """Run one of the offline training scripts and show what came of it."""
-    from .sandbox.chromium import find_chromium
-
-    find_chromium()  # held-out episodes need one; better said at once
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         try:
             result = script([str(config), *(overrides or [])])
