@@ -94,7 +94,7 @@ def collect(config: PreferenceTrainingConfig, run: OfflineRun) -> OfflineData:
 
 
 def with_reference(config: PreferenceTrainingConfig, data: OfflineData, run: OfflineRun) -> OfflineData:
-    """Add the log-probability under the policy as it is now of each turn that is used, unless the loss asks for none."""
+    """Add the log-probability of each turn that is used under the policy as it is now, if the loss asks for it."""
     if config.loss.objective in WITHOUT_REFERENCE:
         return data
     run.progress.phase("computing the reference")
