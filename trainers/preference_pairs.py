@@ -8,7 +8,7 @@ on, averaged over the steps that took the same action from there.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -100,7 +100,7 @@ def step_pairs(
         across_prompts: whether steps whose own prompt makes no pair are paired at their frontier, though they answer
             different observations.
     """
-    frontiers: dict[Hashable, dict[str, dict[str, _Choice]]] = {}
+    frontiers: dict[tuple[str, int, int], dict[str, dict[str, _Choice]]] = {}
     for episode in episodes:
         returns = returns_to_go([step.reward for step in episode.steps], gamma)
         for step, value in zip(episode.steps, returns, strict=True):
@@ -110,8 +110,7 @@ def step_pairs(
                 choice.total += value
                 choice.count += 1
     pairs: list[StepPair] = []
-    for key, prompts in frontiers.items():
-        task = str(key[0])  # type: ignore[index]
+    for (task, _, _), prompts in frontiers.items():
         alone: list[_Choice] = []
         for choices in prompts.values():
             found = _best_against_others(task, choices.values(), min_gap, most, same_prompt=True)

@@ -11,6 +11,7 @@ import torch
 
 from ..agents.evaluate import SCRIPTED_POLICIES, load_policy
 from ..agents.policies import LanguageModelPolicy
+from ..agents.records import Trajectory
 from ..agents.rollout import EnvPool, run_episodes
 from .curriculum import GroupSampler
 from .metrics import task_label
@@ -91,7 +92,7 @@ def record_episodes(
                     [spec for spec in specs[start : start + _BATCH] for _ in range(group_size)],
                     acting,
                     pool=pool,
-                    on_episode=lambda now, _, before=done: on_episode(before + now, groups * group_size),  # type: ignore[misc]
+                    on_episode=_after(done, groups * group_size, on_episode),
                 )
                 folder.write_trajectories(number, played, with_tokens=True)
             done += len(played)
@@ -105,6 +106,10 @@ def record_episodes(
         broken=broken,
         success={task: sum(results) / len(results) for task, results in outcomes.items() if results},
     )
+
+
+def _after(before: int, total: int, told: Callable[[int, int], None]) -> Callable[[int, Trajectory], None]:
+    return lambda now, _: told(before + now, total)
 
 
 __all__ = ["Recorded", "record_episodes"]

@@ -90,7 +90,8 @@ def records(run: Path) -> list[dict[str, float]]:
 @pytest.mark.parametrize("unit", ["step", "trajectory"])
 @pytest.mark.parametrize("objective", ["dpo", "kto", "simpo"])
 def test_the_better_sides_become_likelier_than_the_worse_ones(tmp_path, model, recorded, objective, unit):
-    file = config(tmp_path, model, recorded, "run", loss={"objective": objective}, pairs={"unit": unit})
+    settings = {"loss": {"objective": objective}, "pairs": {"unit": unit}, "batch": 64, "epochs": 12}
+    file = config(tmp_path, model, recorded, "run", **settings)
     result = dpo([str(file)])
     logged = [r for r in records(tmp_path / "run") if "train/loss" in r]
     assert logged[-1]["train/loss"] < logged[0]["train/loss"]
@@ -104,7 +105,7 @@ def test_the_better_sides_become_likelier_than_the_worse_ones(tmp_path, model, r
 
 
 def test_a_killed_run_ends_with_the_parameters_of_a_whole_one(tmp_path, model, recorded):
-    settings = {"epochs": 40, "loss": {"objective": "kto"}}
+    settings = {"epochs": 15, "loss": {"objective": "kto"}}
     whole = config(tmp_path, model, recorded, "whole", **settings)
     killed = config(tmp_path, model, recorded, "killed", **settings)
     command = [sys.executable, "-m", "milepost.trainers.dpo", str(killed)]

@@ -57,7 +57,7 @@ def gradients(model):
 
 @pytest.mark.parametrize("objective", PAIRED)
 @given(data=offline_data(), pack_tokens=st.sampled_from([1, 12, 1000]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_pairs_through_packs_equal_one_sequence_at_a_time(objective, data, pack_tokens):
     config = LossConfig(objective=objective, nll_coef=0.2, **({} if objective == "orpo" else {"beta": 0.3}))
     reference = torch.tensor(data.reference_T)
@@ -96,7 +96,7 @@ def test_pairs_through_packs_equal_one_sequence_at_a_time(objective, data, pack_
 
 @pytest.mark.parametrize("objective", ["kto", "apo-zero-unpaired"])
 @given(data=offline_data(), pack_tokens=st.sampled_from([1, 1000]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_samples_through_packs_equal_one_sequence_at_a_time(objective, data, pack_tokens):
     config = LossConfig(objective=objective, beta=0.3)
     reference = torch.tensor(data.reference_T)
