@@ -126,10 +126,10 @@ class OfflineRun:
         if plays or config.evaluation_seeds:
             find_chromium()  # without one every episode would break down; better said at once
         progress.phase("loading the model")
-        start = None if config.start is None else start_adapter(config.start, config.model)
-        base, tokenizer = load_model(config.model, dtype=resolve_precision(config.precision))
         saved = checkpoints(folder.checkpoints_dir)
         state = read_state(saved[-1]) if saved else None
+        start = None if saved or config.start is None else start_adapter(config.start, config.model)
+        base, tokenizer = load_model(config.model, dtype=resolve_precision(config.precision))
         if saved:
             model = load_lora(base, saved[-1] / "adapter")
         elif start is not None:
