@@ -10,7 +10,6 @@ from ..envs.observation_kinds import DEFAULT_KINDS
 from ..envs.registration import env_id_of, task_for
 from ..rewards.router import Unscored
 from ..sandbox.errors import RunError
-from .best_of import BestOf
 from .null_policies import ClickEverythingPolicy, SubmitOnlyPolicy
 from .policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy
 from .records import Trajectory
@@ -41,7 +40,6 @@ def evaluate_policy(
     concurrency: int = 64,
     times: RolloutTimes | None = None,
     settler: Settler | None = None,
-    best_of: BestOf | None = None,
     on_episode: Callable[[int, Trajectory], None] | None = None,
 ) -> EvaluationResult:
     """Play `seeds` held-out episodes of every task and score them.
@@ -57,18 +55,13 @@ def evaluate_policy(
         times: if given, wall time is added to it.
         settler: asks the model and the judge; None: nobody is asked, and milestones of meaning stay open. What nobody
             scored is not carried but left out, whatever training would do with it.
-        best_of: play each instance several times and score the episode that this chooses; None: play it once.
         on_episode: called as each episode ends with the number finished and its trajectory.
     """
     times = RolloutTimes() if times is None else times
     before_s = times.sampling_s + times.browser_s
     ids = [env_id_of(t.name, t.version) for t in map(task_for, task_ids)]
-    tries = 1 if best_of is None else best_of.count
-    specs = [EpisodeSpec(task=t, seed=first_seed + k) for k in range(seeds) for t in ids for _ in range(tries)]
-    acting = policy if best_of is None else best_of.sampling(policy)
-    trajectories = run_episodes(specs, acting, pool=pool, concurrency=concurrency, times=times, on_episode=on_episode)
-    if best_of is not None:
-        trajectories = best_of.choose(trajectories)
+    specs = [EpisodeSpec(task=t, seed=first_seed + k) for k in range(seeds) for t in ids]
+    trajectories = run_episodes(specs, policy, pool=pool, concurrency=concurrency, times=times, on_episode=on_episode)
     settler = Settler() if settler is None else settler
     if settler.unscored is Unscored.CARRY:
         settler = replace(settler, unscored=Unscored.MASK)
@@ -93,7 +86,6 @@ def evaluate(
     first_seed: int = HELD_OUT_SEED,
     concurrency: int = 64,
     settler: Settler | None = None,
-    best_of: BestOf | None = None,
     on_episode: Callable[[int, Trajectory], None] | None = None,
 ) -> EvaluationResult:
     """Evaluate a policy given by name: one of `SCRIPTED_POLICIES`, or the folder of a training run.
@@ -101,8 +93,7 @@ def evaluate(
     Raises:
         TaskError: a task is unknown.
         RewardError: something is unscored, and the settler requires that nothing is.
-        RunError: the policy is neither a known name nor a run folder with a checkpoint, or is scripted where it is to
-            be sampled.
+        RunError: the policy is neither a known name nor a run folder with a checkpoint.
         EngineError: the run's model is missing.
     """
     acting = SCRIPTED_POLICIES[policy]() if policy in SCRIPTED_POLICIES else load_policy(policy)
@@ -120,7 +111,6 @@ def evaluate(
             first_seed=first_seed,
             concurrency=concurrency,
             settler=settler,
-            best_of=best_of,
             on_episode=on_episode,
         )
 

@@ -23,7 +23,7 @@ from . import __version__
 from .arguments import registered, split_settings, tasks_named, train_extra
 from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
 from .label_commands import label_app
-from .offline_commands import chooser_of, record, run_offline
+from .offline_commands import record, run_offline
 from .play_command import play
 from .preferences_commands import preferences_app
 from .sandbox.errors import MilepostError, TaskError
@@ -267,18 +267,6 @@ def evaluate(
             help="Settle rewards by the layers of this file's `reward:` section; a training's configuration will do.",
         ),
     ] = None,
-    best_of: Annotated[
-        int, typer.Option(min=1, help="Play each instance so often, sampled, and score the best episode.")
-    ] = 1,
-    best_by: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="The reward model that says which is best; without one the rules' totals do, which no agent knows "
-            "beforehand: an upper bound.",
-        ),
-    ] = None,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Sampling temperature of --best-of.")] = 1.0,
     as_json: Json = False,
 ) -> None:
     """Play held-out episodes and report success, reward and milestone rates.
@@ -301,12 +289,8 @@ def evaluate(
             from .trainers.reward_layers import build_settler
 
             settler = build_settler(load_reward(reward, settings))
-    chooser = None
-    if best_of > 1:
-        with train_extra():
-            chooser = chooser_of(best_of, best_by, temperature)
     find_chromium()  # without one every episode would break down; better said at once
-    total = seeds * len(ids) * best_of
+    total = seeds * len(ids)
     with stderr().status(f"0/{total} episodes") as status:
 
         def on_episode(finished: int, trajectory: Trajectory) -> None:
@@ -314,21 +298,16 @@ def evaluate(
             status.update(f"{finished}/{total} episodes, {last}: {trajectory.task} seed {trajectory.seed}")
 
         with train_extra():
-            result = run(ids, policy, seeds=seeds, settler=settler, best_of=chooser, on_episode=on_episode)
+            result = run(ids, policy, seeds=seeds, settler=settler, on_episode=on_episode)
     if as_json:
         print_json(result.to_json())
     else:
         show_scores(result, stdout())
-    if best_of > 1 and best_by is None:
-        told = (
-            f"Best of {best_of} by the rules' totals: an upper bound of what choosing can reach, not a policy's score."
-        )
-        stderr().print(f"[yellow]{told}[/yellow]", highlight=False, soft_wrap=True)
     for doubt in doubts(result, settler):
         stderr().print(f"[yellow]{escape(doubt)}[/yellow]", highlight=False, soft_wrap=True)
     if failures := sum(score.failures for score in result.tasks.values()):
-        stderr().print(f"[yellow]{failures} of {seeds * len(ids)} episodes broke down and were not scored.[/yellow]")
-        if failures == seeds * len(ids):
+        stderr().print(f"[yellow]{failures} of {total} episodes broke down and were not scored.[/yellow]")
+        if failures == total:
             raise typer.Exit(1)
 
 

@@ -16,7 +16,6 @@ from .arguments import registered, train_extra
 from .console import Json, print_json, stderr
 
 if TYPE_CHECKING:
-    from .agents.best_of import BestOf
     from .trainers.offline_run import OfflineResult
 
 
@@ -72,15 +71,4 @@ def record(
         print(f"{made.episodes} episodes in {out}, {made.broken} of them broken; success: {rates}")
 
 
-def chooser_of(count: int, model: Path | None, temperature: float) -> BestOf:
-    """Return what chooses among several episodes of an instance: a reward model, or the rules where there is none."""
-    from .agents.best_of import BestOf, by_model, by_rules
-
-    if model is None:
-        return BestOf(count=count, temperature=temperature, worth=by_rules)
-    from .agents.reward_model.learned import LearnedRewardModel
-
-    return BestOf(count=count, temperature=temperature, worth=by_model(LearnedRewardModel.load(model)))
-
-
-__all__ = ["chooser_of", "record", "run_offline"]
+__all__ = ["record", "run_offline"]
