@@ -23,6 +23,7 @@ from . import __version__
 from .arguments import registered, split_settings, tasks_named, train_extra
 from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
 from .label_commands import label_app
+from .offline_commands import record, run_offline
 from .play_command import play
 from .preferences_commands import preferences_app
 from .sandbox.errors import MilepostError, TaskError
@@ -49,6 +50,7 @@ app.add_typer(preferences_app, name="preferences")
 app.add_typer(label_app, name="label")
 app.command("play")(play)
 app.command()(serve)
+app.command()(record)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -217,6 +219,57 @@ def train_rm(
         print_json({**document, "unseen": None if result.unseen is None else result.unseen.model_dump()})
     if result.refused is not None:
         raise typer.Exit(1)
+
+
+@train_app.command("dpo")
+def train_dpo(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Train on preferences between recorded episodes or their steps, without new ones; the same command resumes.
+
+    loss.objective chooses among dpo, ipo, kto, apo-zero, apo-zero-unpaired, apo-down, simpo, orpo, slic and discopop.
+    """
+    with train_extra():
+        from .trainers.dpo import main as script
+
+    run_offline(script, config, overrides, as_json=as_json)
+
+
+@train_app.command("sft")
+def train_sft(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Train on demonstrations: the tasks' oracles, or recorded runs' successes; the same command resumes."""
+    with train_extra():
+        from .trainers.sft import main as script
+
+    run_offline(script, config, overrides, as_json=as_json)
+
+
+@train_app.command("rest")
+def train_rest(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Train by expert iteration (ReST): play, learn from what earned enough, ask for more; the same command resumes."""
+    with train_extra():
+        from .trainers.rest import main as script
+
+    run_offline(script, config, overrides, as_json=as_json)
 
 
 @app.command("eval")
