@@ -173,7 +173,8 @@ class EndpointPolicy:
         when = f"{self._silent} calls in a row" if self._answered else "any call"
         raise EngineError(
             f"the policy openai:{config.model}@{config.base_url} did not answer {when} ({failed.kind}: "
-            f"{failed.detail}). Check its address, the model's name and the key (--api-key-env); the same command goes on from here."
+            f"{failed.detail}). Check its address, the model's name and the key (--api-key-env); the same command "
+            "goes on from here."
         )
 
 

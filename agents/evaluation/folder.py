@@ -88,7 +88,7 @@ class EvaluationFolder:
         plain: dict[str, Any] = orjson.loads(orjson.dumps(dict(settings), default=str))
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
-        if any(entry.name != ".lock" for entry in path.iterdir()):
+        if any(not entry.name.startswith(".") for entry in path.iterdir()):
             config = _read_config(path)  # whatever is no evaluation is left alone, with `fresh` too
             if not fresh and (differing := differences(dict(config["settings"]), plain)):
                 lines = "\n".join(f"  {key}: it has {a}, now asked for {b}" for key, (a, b) in differing.items())
