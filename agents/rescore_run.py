@@ -197,7 +197,8 @@ def find_ledgers(path: Path | str) -> list[Path]:
     if not found:
         raise RunError(
             f"expected a run's folder, a folder of ledgers (*.jsonl) or a ledger, found no ledger at {path}; runs keep "
-            "theirs in trajectories/iteration_NNN/, evaluations in episodes/, environments in the folder that ledger_dir named"
+            "theirs in trajectories/iteration_NNN/, evaluations in episodes/, environments in the folder that "
+            "ledger_dir named"
         )
     return found
 

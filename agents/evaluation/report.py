@@ -20,6 +20,7 @@ from .report_plots import interval_plot, share_bar
 from .summary import Figure, Summary
 
 _COLOURS = 8
+_UNKNOWN = "\N{EN DASH}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +99,7 @@ def leaderboard(rows: Sequence[BoardRow]) -> list[BoardRow]:
         replace(row, common=len(keys), common_success=success_rate(row.episodes[k].success for k in keys))
         for row in rows
     ]
-    board = sorted(
-        rows, key=lambda r: (-_or_nothing(r.common_success), -_or_nothing(r.summary.all.success.value), r.name)
-    )
+    board = sorted(rows, key=_rank)
     if not board or not keys:
         return board
     best = board[0].episodes
@@ -162,11 +161,11 @@ def _template() -> Any:
 
 
 def _percent(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{100 * value:.{digits}f}\u202f%"
+    return _UNKNOWN if value is None else f"{100 * value:.{digits}f}\u202f%"
 
 
 def _points(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:+.1f}"
+    return _UNKNOWN if value is None else f"{100 * value:+.1f}"
 
 
 def _interval(figure: Figure) -> str:
@@ -176,7 +175,7 @@ def _interval(figure: Figure) -> str:
 
 
 def _number(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}".replace(",", "\u202f")
+    return _UNKNOWN if value is None else f"{value:,.{digits}f}".replace(",", "\u202f")
 
 
 def p_value_text(value: float | None) -> str:
@@ -184,8 +183,9 @@ def p_value_text(value: float | None) -> str:
     return "" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _or_nothing(value: float | None) -> float:
-    return -1.0 if value is None else value
+def _rank(row: BoardRow) -> tuple[float, float, str]:
+    rates = [-1.0 if rate is None else rate for rate in (row.common_success, row.summary.all.success.value)]
+    return -rates[0], -rates[1], row.name
 
 
 __all__ = ["BoardRow", "leaderboard", "leaderboard_table", "p_value_text", "report_page", "row_of"]

@@ -45,7 +45,8 @@ def share_bar(value: float | None, css: str = "s0") -> Markup:
     filled = 0.0 if value is None else 100 * min(1.0, max(0.0, value))
     return Markup(
         '<svg class="share" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="track" width="100" height="8" rx="2"/><rect class="fill {}" width="{:.1f}" height="8" rx="2"/></svg>'
+        '<rect class="track" width="100" height="8" rx="2"/>'
+        '<rect class="fill {}" width="{:.1f}" height="8" rx="2"/></svg>'
     ).format(css, filled)
 
 

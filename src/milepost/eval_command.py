@@ -193,9 +193,8 @@ def _play(folder: EvaluationFolder, plan: Plan, policy: Policy, settler: Settler
             now = len(outcomes)
             left_s = (time.monotonic() - began) / max(now - first, 1) * (plan.total - now)
             rate = as_percent(success_rate(outcomes))
-            status.update(
-                f"{now}/{plan.total} episodes, success {rate}, {left_s:.0f} s left; last: {result.task} seed {result.seed}"
-            )
+            last = f"{result.task} seed {result.seed}"
+            status.update(f"{now}/{plan.total} episodes, success {rate}, {left_s:.0f} s left; last: {last}")
 
         try:
             return play(folder, plan, policy, settler=settler, concurrency=concurrency, on_episode=on_episode)
