@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ...envs.registration import env_id_of, task_for
+from ...envs.registration import TASK_FILES, env_id_of, task_for
 from ...envs.task_versions import digest_of
 from ...rewards.router import Mode, Unscored
 from ...sandbox.errors import TaskError
@@ -97,9 +97,10 @@ def settings_of(plan: Plan, policy: Mapping[str, Any], reward: Mapping[str, Any]
 def default_name(suites: Sequence[str], policy: str, settings: Mapping[str, Any]) -> str:
     """Return a name for an evaluation that differs where its settings do, such as core-oracle-1a2b3c4d."""
     digest = sha256(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS)).hexdigest()[:8]
-    tasks = suites[0] if len(suites) == 1 else f"{suites[0]}-and-{len(suites) - 1}-more"
+    first = Path(suites[0]).stem if suites[0].endswith(TASK_FILES) else suites[0]
+    tasks = first if len(suites) == 1 else f"{first}-and-{len(suites) - 1}-more"
     shown = policy.partition("@")[0].removeprefix("openai:")
-    return "-".join(_plain(part) for part in (Path(tasks).stem, Path(shown).name or shown, digest))
+    return "-".join(_plain(part) for part in (tasks, Path(shown).name or shown, digest))
 
 
 def _plain(text: str) -> str:
