@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -84,6 +85,7 @@ class EndpointPolicy:
         self._timeout_s = timeout_s
         self._worker: ThreadPoolExecutor | None = None  # its one thread has an event loop of its own
         self._local = threading.local()
+        self._round: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
         self._answered = False
         self._silent = 0
 
@@ -103,8 +105,11 @@ class EndpointPolicy:
         return decisions
 
     def close(self) -> None:
-        """Close the connections."""
+        """Give up what is under way, and close the connections."""
         if self._worker is not None:
+            if self._round is not None:
+                loop, task = self._round
+                loop.call_soon_threadsafe(task.cancel)
             self._worker.submit(self._shut).result()
             self._worker.shutdown()
             self._worker = None
@@ -126,6 +131,9 @@ class EndpointPolicy:
 
     async def _ask(self, session: ChatClientSession, views: Sequence[View]) -> list[ChatResult]:
         places = asyncio.Semaphore(self._client.config.max_concurrency)
+        task = asyncio.current_task()
+        assert task is not None
+        self._round = (asyncio.get_running_loop(), task)
 
         async def one(view: View) -> ChatResult:
             async with places:  # so that a call's time begins with its turn

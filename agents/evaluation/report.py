@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from .comparison import PairedScore, paired_score
 from .folder import EvaluationFolder
@@ -139,7 +140,6 @@ def report_page(board: Sequence[BoardRow]) -> str:
         families=families,
         tasks=tasks,
         plot=interval_plot([(policy, figure, css) for _, policy, figure, css in lines], title="Success"),
-        colours={row.name: f"s{i % _COLOURS}" for i, row in enumerate(board)},
         same=all(row.common == row.summary.all.episodes - row.summary.all.undecided for row in board),
     )
 
@@ -147,7 +147,7 @@ def report_page(board: Sequence[BoardRow]) -> str:
 @cache
 def _template() -> Any:
     environment = Environment(
-        loader=PackageLoader("milepost.agents.evaluation", "."),
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,

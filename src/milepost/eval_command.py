@@ -95,6 +95,12 @@ def evaluate(
     named = policy_named(policy, sampling)
     if named.is_model and samples > 1 and warmth == 0:
         raise EngineError(f"--samples {samples} at --temperature 0 are {samples} copies of one; raise the temperature.")
+    if not named.is_model and (temperature, max_new_tokens, api_key_env) != (None, None, None):
+        stderr().print(
+            "[yellow]--temperature, --max-new-tokens and --api-key-env mean nothing to the policy "
+            f"{escape(policy)}; they are left aside.[/yellow]",
+            soft_wrap=True,
+        )
     other = None if compare is None else EvaluationFolder.open(evaluation_path(compare))
     find_chromium()  # without one every episode would break down; better said at once
     plan = Plan.of(ids, seeds=seeds, samples=samples)

@@ -36,11 +36,10 @@ def completed(milepost: Run, words: str) -> list[str]:
 
 
 def test_the_shell_completes_commands_tasks_and_policies(milepost: Run):
-    shown = milepost("--show-completion", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1", SHELL="/bin/bash")
-    script = shown.out or milepost("--show-completion", "bash").out
-    assert "_MILEPOST_COMPLETE" in script
+    told = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # a test's parent process is no shell
+    assert "_MILEPOST_COMPLETE=complete_bash" in milepost("--show-completion", "bash", **told).out
     assert "eval" in completed(milepost, "milepost ev")
-    assert {"core", "core:held_out"} & set(completed(milepost, "milepost eval cor")) >= {"core"}
+    assert "core" in completed(milepost, "milepost eval cor")
     assert completed(milepost, "milepost eval core --policy ora") == ["oracle"]
 
 
