@@ -159,7 +159,7 @@ class EndpointPolicy:
     # what comes of the answers
 
     def _decision(self, result: ChatResult) -> Decision:
-        tokens = {"prompt_tokens": result.prompt_tokens, "completion_tokens": result.completion_tokens}
+        tokens: dict[str, Any] = {"prompt_tokens": result.prompt_tokens, "completion_tokens": result.completion_tokens}
         if isinstance(result.outcome, str):
             return Decision(action=_THOUGHTS.sub("", result.outcome), **tokens)
         if result.outcome.kind in _ITS_OWN_DOING and not _is_servers(result):

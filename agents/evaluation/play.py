@@ -181,12 +181,12 @@ def play(
     Returns:
         Seconds that playing took.
     """
-    settler = Settler() if settler is None else settler
-    if settler.unscored is Unscored.CARRY:
-        settler = replace(settler, unscored=Unscored.MASK)
+    asking = Settler() if settler is None else settler
+    if asking.unscored is Unscored.CARRY:
+        asking = replace(asking, unscored=Unscored.MASK)
     missing = [spec for spec in plan.specs() if not _is_done(folder, spec)]
     waves = [missing]
-    if settler.layers:
+    if asking.layers:
         size = max(WAVE, concurrency)
         waves = [missing[i : i + size] for i in range(0, len(missing), size)]
     times, meter = RolloutTimes(), _Meter()
@@ -200,14 +200,14 @@ def play(
                 if on_episode is not None:
                     on_episode(result_of(trajectory, **more))
                 ended.append((trajectory, more))
-                if not settler.layers:
-                    _settle(folder, settler, ended)
+                if not asking.layers:
+                    _settle(folder, asking, ended)
                     ended.clear()
 
             run_episodes(
                 wave, policy, pool=pool, concurrency=concurrency, times=times, on_step=meter.step, on_episode=note
             )
-            _settle(folder, settler, ended)
+            _settle(folder, asking, ended)
     return times.sampling_s + times.browser_s
 
 
@@ -223,9 +223,8 @@ def _settle(folder: EvaluationFolder, settler: Settler, ended: Sequence[tuple[Tr
     settled, stats = settler.settle([trajectory for trajectory, _ in ended])
     results = []
     for trajectory, (_, more) in zip(settled, ended, strict=True):
-        ledger = (
-            None if trajectory.ledger_path is None else f"{folder.ledger_dir.name}/{Path(trajectory.ledger_path).name}"
-        )
+        path = trajectory.ledger_path
+        ledger = None if path is None else f"{folder.ledger_dir.name}/{Path(path).name}"
         results.append(result_of(trajectory, ledger_path=ledger, **more))
     folder.append(results, stats.counts())
 
