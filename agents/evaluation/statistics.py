@@ -81,6 +81,8 @@ def clustered_interval(
     sizes_C = np.array([len(c) for c in clusters if len(c)], dtype=float)
     if not sums_C.size:
         return Interval(low=None, high=None)
+    if len(same := {value for cluster in clusters for value in cluster}) == 1:  # no draw of them has another mean
+        return Interval(low=min(same), high=max(same))
     means = _resampled(sums_C.size, resamples, seed, lambda drawn: sums_C[drawn].sum(1) / sizes_C[drawn].sum(1))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(low=float(low), high=float(high))

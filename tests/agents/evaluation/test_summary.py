@@ -11,7 +11,7 @@ from milepost.agents.evaluation.comparison import compare
 from milepost.agents.evaluation.outcome import success_rate
 from milepost.agents.evaluation.play import summary_of
 from milepost.agents.evaluation.report import leaderboard, leaderboard_table, report_page, row_of
-from milepost.agents.evaluation.summary import as_csv, summarise, table
+from milepost.agents.evaluation.summary import Figure, as_csv, summarise, table
 from milepost.agents.task_scores import wilson_interval
 from milepost.sandbox.errors import RunError
 
@@ -25,6 +25,12 @@ EPISODES = [
     episode("b", 1, 0, success=None, reward=None, unjudged=("sent",), max_reward=1.0, milestones=()),
     episode("b", 1, 1, success=False, max_reward=1.0, milestones=()),
 ]
+
+
+def ends(figure: Figure) -> tuple[float, float]:
+    assert figure.low is not None
+    assert figure.high is not None
+    return figure.low, figure.high
 
 
 def test_figures_by_hand():
@@ -47,13 +53,13 @@ def test_figures_by_hand():
 
 
 def test_an_episode_that_nobody_could_decide_widens_the_interval_both_ways():
-    decided = summarise([episode("a", s, success=s % 2 == 0) for s in range(8)], MILESTONES).all.success
-    open_one = [episode("a", s, success=None if s == 0 else s % 2 == 0) for s in range(8)]
-    wider = summarise(open_one, MILESTONES).all.success
-    assert decided.low is not None
-    assert wider.low is not None
-    assert wider.low < decided.low
-    assert wider.high == decided.high
+    successes = [episode("a", s, success=s % 2 == 0) for s in range(40)]
+    decided = summarise(successes, MILESTONES).all.success
+    unknown = [episode("a", s, success=None if s < 8 else s % 2 == 0) for s in range(40)]
+    wider = summarise(unknown, MILESTONES).all.success
+    (low, high), (decided_low, decided_high) = ends(wider), ends(decided)
+    assert low < decided_low < decided_high < high
+    assert wider.value == 0.5
 
 
 def test_where_all_agree_the_interval_is_wilsons():
