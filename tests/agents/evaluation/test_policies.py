@@ -33,7 +33,7 @@ def view(seed: int = 1) -> View:
 
 
 def endpoint(server: Server, **settings: Any) -> EndpointPolicy:
-    given: dict[str, Any] = {"model": "scripted", "base_url": server.url, "timeout_s": 2.0, "max_retries": 0}
+    given: dict[str, Any] = {"model": "scripted", "base_url": server.url, "timeout_s": 60.0, "max_retries": 0}
     return EndpointPolicy(**(given | settings))
 
 
@@ -81,7 +81,7 @@ async def late(server: Server, n: int) -> Response:
 )
 def test_what_the_server_does_wrong_is_nobodys_action(misbehaving: Any, kind: str):
     with serving(lambda server, n: completion("click(1)") if n == 0 else misbehaving(server, n)) as server:
-        policy = endpoint(server, timeout_s=0.3, concurrency=1)
+        policy = endpoint(server, timeout_s=2.0 if kind == "late" else 60.0, concurrency=1)
         assert policy.decide([view()])[0].failure is None
         [decision] = policy.decide([view()])
         policy.close()
