@@ -6,6 +6,7 @@ Nothing here is ever re-tokenised. Everything that trains, exports or hands over
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 
 from ..rewards.types import Source, TierScore
 from ..sandbox.errors import FailureKind
@@ -79,7 +80,7 @@ class Trajectory:
     @property
     def total_reward(self) -> float:
         """Sum of the scored steps' rewards."""
-        return sum(s.reward for s in self.steps if s.reward is not None)
+        return fsum(s.reward for s in self.steps if s.reward is not None)  # as ledgers are summed: to the last digit
 
     @property
     def rule_reward(self) -> float:
