@@ -16,7 +16,8 @@ from .console import HELP_OPTIONS, Json, plugin_warnings, print_json, stderr, st
 from .sandbox.errors import TaskError
 
 if TYPE_CHECKING:
-    from .agents.task_check import Row, TaskCheck
+    from .agents.task_check import TaskCheck
+    from .agents.task_check_rows import Row
     from .envs.checks.static import StaticReport
     from .envs.explain import Explanation
     from .envs.task import Task
@@ -193,15 +194,30 @@ def tasks_check(
     *,
     suite: SuiteName = None,
     static: Annotated[bool, typer.Option("--static", help="Only read it; needs no browser.")] = False,
-    seeds: Annotated[int, typer.Option(min=1, help="Instances to play.")] = 8,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Instances to play; if left out, 8, or 5 in a quick check.")
+    ] = None,
     null_steps: Annotated[
         int | None,
-        typer.Option(min=1, max=500, help="Steps of the agents that act without sense; if left out, 50 at most."),
+        typer.Option(
+            min=1,
+            max=500,
+            help="Steps of the agents that act without sense; if left out, 50 at most, or 10 in a quick check.",
+        ),
+    ] = None,
+    quick: Annotated[
+        bool | None,
+        typer.Option(
+            "--quick/--thorough",
+            help="How much is played: a suite is checked quickly and everything else thoroughly, unless told.",
+            show_default=False,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Check a task: read it, solve it, almost solve it, and let agents at it that understand nothing."""
-    from .agents.task_check import TaskCheck, check_task
+    from .agents.task_check import check_tasks, static_check
+    from .agents.task_check_plan import quick_plan, thorough_plan
 
     if file is not None and suite is None:
         reports = _read_for_check(file)
@@ -210,27 +226,35 @@ def tasks_check(
     else:
         raise TaskError("expected a task file or name, or --suite NAME, got both or neither; see `milepost tasks list`")
     checks: list[TaskCheck] = []
-    if not static and any(report.ok for report in reports):
-        from .sandbox.chromium import find_chromium
+    if static:
+        checks = [static_check(report) for report in reports]
+    else:
+        if any(report.ok for report in reports):
+            from .sandbox.chromium import find_chromium
 
-        find_chromium()  # without one nothing could be played; better said at once
-    with stderr().status("") as status:
-        for report in reports:
-            if static:
-                checks.append(TaskCheck(name=report.name, findings=report.findings, rows=(), seeds=0, seconds=0.0))
-                continue
+            find_chromium()  # without one nothing could be played; better said at once
+        is_quick = suite is not None if quick is None else quick
+        plan = quick_plan if is_quick else thorough_plan
+        with stderr().status("playing") as status:
 
-            def on_row(row: Row, name: str = report.name) -> None:
-                status.update(f"{escape(name)}: {escape(row.name)} {row.status}")
+            def on_row(name: str, row: Row) -> None:
+                status.update(
+                    f"{len(checks)} of {len(reports)} checked; {escape(name)}: {escape(row.name)} {row.status}"
+                )
 
-            status.update(f"{escape(report.name)}: playing")
-            checks.append(check_task(report, seeds=seeds, null_steps=null_steps, on_row=on_row))
+            for check in check_tasks(reports, plan, seeds=seeds, null_steps=null_steps, on_row=on_row):
+                checks.append(check)
+                if not as_json:
+                    _show_task_check(check, stdout(), brief=suite is not None)
     ok = all(check.ok for check in checks)
     if as_json:
         print_json({"ok": ok, "tasks": [check.to_json() for check in checks]})
-    else:
+    elif static:
         for check in checks:
             _show_task_check(check, stdout())
+    elif suite is not None:
+        bad = [check.name for check in checks if not check.ok]
+        stdout().print(f"{len(checks) - len(bad)} of {len(checks)} tasks pass", highlight=False)
     if not ok:
         raise typer.Exit(1)
 
@@ -246,7 +270,8 @@ def _read_for_check(file: str) -> list[StaticReport]:
     return [check_static(task_for(resolve_id(file)))]
 
 
-def _show_task_check(check: TaskCheck, console: Console) -> None:
+def _show_task_check(check: TaskCheck, console: Console, *, brief: bool = False) -> None:
+    """Show a check; `brief` leaves out the rows of a task that passes without a remark."""
     verdict = "[green]ok[/]" if check.ok else "[red]not ok[/]"
     played = f", {check.seeds} instances in {check.seconds:.1f} s" if check.rows else ""
     console.print(f"[bold]{escape(check.name)}[/]  {verdict}{played}", highlight=False)
@@ -258,7 +283,8 @@ def _show_task_check(check: TaskCheck, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    if check.rows:
+    quiet = brief and check.ok and all(row.status == "ok" for row in check.rows)
+    if check.rows and not quiet:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("played", "", "seen"):
             table.add_column(column)

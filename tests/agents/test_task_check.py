@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from milepost.agents.task_check import ORACLE, Row, RowStatus, TaskCheck, check_task
+from milepost.agents.task_check import TaskCheck, check_task, check_tasks
+from milepost.agents.task_check_plan import quick_plan
+from milepost.agents.task_check_rows import ORACLE, Row, RowStatus
 from milepost.envs.apps import register_app
 from milepost.envs.apps.website import Website
 from milepost.envs.checks.static import check_file
@@ -212,6 +214,7 @@ oracle: [click("Draw")]
 @pytest.mark.parametrize("path", sorted(BUNDLED_TASKS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_bundled_tasks_are_solved_missed_and_idled_as_they_say(path: Path):
     for report in check_file(path):
-        check = check_task(report, seeds=4, null_steps=1)  # clicking about has a test of its own, with more episodes
+        # Clicking about has a test of its own, with more episodes.
+        check = check_task(report, seeds=4, null_steps=1)
         assert [(row.name, row.seen) for row in check.rows if row.status is not RowStatus.OK] == []
         assert [f for f in check.findings if f.rule == "after-end"] == []
