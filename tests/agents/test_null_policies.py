@@ -72,7 +72,8 @@ def test_who_rests_then_submits_stops_when_pressing_changes_nothing(task):
     assert acts(RestThenSubmitPolicy(1), views(task, ("/", "nothing"), ("/", "nothing"))) == ["noop()", "done()"]
 
 
-def test_episodes_can_be_made_to_end_where_they_can_no_longer_succeed(task):
+def test_episodes_can_be_made_to_end_where_they_can_no_longer_succeed():
+    (task,) = load_tasks(BUNDLED_TASKS / "core" / "search" / "shop-wish.yaml")
     ending = ending_at_faults(task)
     forbidden = [milestone.forbidden for milestone in task.milestones]
     assert any(forbidden)
