@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from ..envs.checks.findings import Finding, Severity
 from ..envs.checks.static import StaticReport
 from ..envs.env import MilepostEnv
+from ..envs.observation_kinds import DEFAULT_KINDS
 from ..envs.task import Task
 from ..sandbox.errors import RewardError, TaskError
 from . import task_check_rows as rows
@@ -163,8 +164,8 @@ class _Pool(EnvPool):
         held: those, by seed.
     """
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(makers={task.name: lambda: MilepostEnv(task)})
+    def __init__(self, task: Task, observations: Sequence[str] = DEFAULT_KINDS) -> None:
+        super().__init__(makers={task.name: lambda: MilepostEnv(task, observations=observations)})
         self.held: dict[int, frozenset[str]] = {}
 
     def give(self, task: str, env: RolloutEnv) -> None:
@@ -192,10 +193,26 @@ class _Stage:
 
 def _rows(stage: _Stage, plan: CheckPlan) -> Iterator[Row]:
     try:
-        yield from _played(stage, plan)
+        if stage.task.oracle:
+            yield from _played(stage, plan)
+        else:
+            yield from _miniwob(stage, plan)
     except (RewardError, TaskError) as error:
         expected = "every detector can be asked at every step"
         yield Row(name="episodes", expected=expected, status=RowStatus.FAILED, seen=str(error), cure="mend that first")
+
+
+def _miniwob(stage: _Stage, plan: CheckPlan) -> Iterator[Row]:
+    """Play a task whose oracle reads the page, in environments that are kept: such a page begins anew as it stands."""
+    from .miniwob_check import miniwob_rows
+
+    with _Pool(stage.task, OraclePolicy.observations) as pool:
+
+        def play(first: int, count: int) -> list[Trajectory]:
+            specs = [EpisodeSpec(task=stage.task.name, seed=first + k) for k in range(count)]
+            return run_episodes(specs, OraclePolicy(), pool=pool, concurrency=stage.at_once)
+
+        yield from miniwob_rows(stage.task, play, seeds=plan.seeds, again=plan.again)
 
 
 def _played(stage: _Stage, plan: CheckPlan) -> Iterator[Row]:

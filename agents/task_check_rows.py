@@ -198,6 +198,12 @@ def _broken(trajectories: Sequence[Trajectory]) -> list[str]:
     return [f"seed {t.seed}: {t.failure}" for t in trajectories if t.failure is not None]
 
 
+def broken_row(name: str, expected: str, trajectories: Sequence[Trajectory]) -> Row | None:
+    """Return the row of episodes that the machine broke; None if it broke none."""
+    broken = _broken(trajectories)
+    return _machine_failed(name, expected, broken) if broken else None
+
+
 def _machine_failed(name: str, expected: str, broken: Sequence[str]) -> Row:
     return Row(
         name=name,
@@ -223,6 +229,7 @@ __all__ = [
     "Row",
     "RowStatus",
     "again_row",
+    "broken_row",
     "busy_row",
     "idle_row",
     "near_miss_row",

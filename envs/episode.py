@@ -83,8 +83,8 @@ class Episode:
         self._ledger: LedgerWriter | None = None
         self._clock = time.perf_counter()
         shown = [place.origin for place in instance.task.places]
-        self._named_app = (
-            bool(instance.task.apps) or (isinstance(instance.task.app, str) and ":" not in instance.task.app)
+        self._named_app = bool(instance.task.apps) or (
+            isinstance(instance.task.app, str) and ":" not in instance.task.app
         )
         self._origins = dict(zip((app.origin for app in apps), shown, strict=True))
         self._renewals = 0
