@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from ..envs.checks.findings import Finding, Severity
 from ..envs.checks.static import StaticReport
 from ..envs.env import MilepostEnv
 from ..envs.observation_kinds import DEFAULT_KINDS
-from ..envs.task import Task
+from ..envs.task import Task, TaskInstance
 from ..sandbox.errors import RewardError, TaskError
 from . import task_check_rows as rows
 from .null_policies import ClickEverythingPolicy, RestThenSubmitPolicy, ending_at_faults, for_null_agents
@@ -228,7 +229,7 @@ def _played(stage: _Stage, plan: CheckPlan) -> Iterator[Row]:
     for index, near_miss in enumerate(task.near_miss):
         # One idle step more than it has, so that what comes late is seen.
         longer = for_null_agents(task, len(near_miss.actions) + 1)
-        policy = ScriptPolicy(lambda instance, index=index: instance.near_misses[index].actions)  # type: ignore[misc]
+        policy = ScriptPolicy(partial(_nearly, index))
         yield rows.near_miss_row(task, index, stage.play(policy, plan.near_miss_seeds, task=longer))
     resting = for_null_agents(task, plan.rest_steps + plan.press_steps)
     idle = stage.play(RestThenSubmitPolicy(plan.rest_steps), plan.idle_seeds, task=resting)
@@ -240,6 +241,10 @@ def _played(stage: _Stage, plan: CheckPlan) -> Iterator[Row]:
     blind = ending_at_faults(for_null_agents(task, plan.random_steps))
     guessed = stage.play(RandomPolicy(), plan.random_seeds, task=blind)
     yield rows.busy_row(task, f"random, {plan.random_steps} steps", guessed)
+
+
+def _nearly(index: int, instance: TaskInstance) -> Sequence[str]:
+    return instance.near_misses[index].actions
 
 
 __all__ = ["TASKS_AT_ONCE", "PlanFor", "TaskCheck", "check_task", "check_tasks", "static_check"]
