@@ -67,6 +67,13 @@ def test_a_page_without_an_oracle_is_listed_and_not_played():
     assert asked == []
 
 
+def test_reading_says_nothing_of_other_people_s_pages():
+    for name in ("miniwob-login-user", "miniwob-click-test"):  # one tells names that milestones ask for
+        report = check_static(task_for(name))
+        assert report.ok
+        assert report.findings == ()
+
+
 def test_what_the_machine_broke_says_nothing_of_the_page():
     def play(first: int, count: int) -> list[Trajectory]:
         return [episode(seed, success=False, failure=FailureKind.PAGE_HUNG) for seed in range(first, first + count)]
