@@ -34,7 +34,7 @@ from .rollout import EnvPool, EpisodeSpec, RolloutEnv, run_episodes
 from .task_check_plan import CheckPlan, thorough_plan
 from .task_check_rows import ORACLE, Row, RowStatus
 
-TASKS_AT_ONCE = 3
+TASKS_AT_ONCE = 4
 """Tasks that are played side by side: one waits for its slowest page while the others' go on."""
 EPISODES_AT_ONCE = 4
 """Episodes of one task that are played side by side, where several tasks are."""
@@ -184,11 +184,11 @@ class _Stage:
     at_once: int
 
     def play(
-        self, policy: Policy, seeds: int, *, task: Task | None = None, pool: _Pool | None = None
+        self, policy: Policy, seeds: int, *, first: int = 0, task: Task | None = None, pool: _Pool | None = None
     ) -> list[Trajectory]:
-        """Play the first so many seeds; `task` is a variant of the task, in its place."""
+        """Play so many seeds from the first on; `task` is a variant of the task, in its place."""
         with pool or _Pool(task or self.task) as envs:
-            specs = [EpisodeSpec(task=self.task.name, seed=seed) for seed in range(seeds)]
+            specs = [EpisodeSpec(task=self.task.name, seed=seed) for seed in range(first, first + seeds)]
             return run_episodes(specs, policy, pool=envs, concurrency=self.at_once)
 
 
@@ -229,8 +229,9 @@ def _played(stage: _Stage, plan: CheckPlan) -> Iterator[Row]:
     for index, near_miss in enumerate(task.near_miss):
         # One idle step more than it has, so that what comes late is seen.
         longer = for_null_agents(task, len(near_miss.actions) + 1)
-        policy = ScriptPolicy(partial(_nearly, index))
-        yield rows.near_miss_row(task, index, stage.play(policy, plan.near_miss_seeds, task=longer))
+        policy, count = ScriptPolicy(partial(_nearly, index)), plan.near_miss_seeds
+        first_seed = index % (plan.seeds - count + 1)  # where not all are played, not the same one each time
+        yield rows.near_miss_row(task, index, stage.play(policy, count, first=first_seed, task=longer))
     resting = for_null_agents(task, plan.rest_steps + plan.press_steps)
     idle = stage.play(RestThenSubmitPolicy(plan.rest_steps), plan.idle_seeds, task=resting)
     yield rows.idle_row(task, "no-op", idle, plan.rest_steps)

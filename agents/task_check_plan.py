@@ -26,7 +26,7 @@ class CheckPlan:
     Attributes:
         seeds: episodes of the oracle.
         again: of these, how many are played a second time, to be compared.
-        near_miss_seeds: episodes of each near miss.
+        near_miss_seeds: episodes of each near miss, at most as many as `seeds`.
         idle_seeds: episodes of resting, then pressing what looks like submitting.
         rest_steps: steps of resting in them.
         press_steps: most presses after that; it stops earlier where they change nothing.
@@ -87,7 +87,7 @@ def quick_plan(task: Task, *, seeds: int | None = None, null_steps: int | None =
     return CheckPlan(
         seeds=seeds,
         again=1,
-        near_miss_seeds=min(2, seeds),
+        near_miss_seeds=1,
         idle_seeds=1,
         rest_steps=2,
         press_steps=3,
