@@ -3,11 +3,12 @@ VENV   ?= .venv
 CONFIG ?= examples/quickstart/config.yaml
 ARGS   ?=
 WORKERS ?= 2
+SUITES ?= core files cross
 PY     := $(VENV)/bin/python
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint types package-check doctor
+.PHONY: help setup train test lint types package-check suites doctor
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ types: setup ## mypy, strict, on the package and the tests
 
 package-check: setup ## sdist -> wheel -> a clean environment without torch -> import, list tasks
 	@$(PY) scripts/package_check.py
+
+suites: setup ## play the tasks of the suites: oracles, near misses, agents without sense (SUITES='core miniwob')
+	@status=0; for suite in $(SUITES); do $(VENV)/bin/milepost tasks check --suite $$suite || status=1; done; exit $$status
 
 doctor: setup ## say what is missing on this machine and how to get it
 	@$(VENV)/bin/milepost doctor

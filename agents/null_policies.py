@@ -44,6 +44,12 @@ def for_null_agents(task: Task, steps: int = NULL_STEPS) -> Task:
     return task.model_copy(update={"max_steps": steps, "max_idle_steps": None})
 
 
+def ending_at_faults(task: Task) -> Task:
+    """Return a copy of a task whose episodes end once they can no longer succeed: at a forbidden milestone."""
+    milestones = [m.model_copy(update={"ends_episode": True}) if m.forbidden else m for m in task.milestones]
+    return task.model_copy(update={"milestones": tuple(milestones)})
+
+
 class SubmitOnlyPolicy:
     """Presses the button that looks like submitting, again and again; the first button if none does."""
 
@@ -59,6 +65,35 @@ class SubmitOnlyPolicy:
         if chosen is None and buttons:
             chosen = buttons[0]
         return "noop()" if chosen is None else f"click({chosen.ref})"
+
+
+class RestThenSubmitPolicy:
+    """Does nothing for a while, then presses what looks like submitting until that changes nothing, and is done.
+
+    Args:
+        rest: so many steps of nothing.
+    """
+
+    def __init__(self, rest: int) -> None:
+        self._rest = rest
+        self._submit = SubmitOnlyPolicy()
+        self._pressed: dict[int, tuple[str, str]] = {}
+
+    def decide(self, views: Sequence[View]) -> list[Decision]:
+        """Return `noop()`, a click, or `done()` for each episode."""
+        # An episode is known by its generator, which lives as long as it does; those that ended are forgotten.
+        self._pressed = {id(v.rng): self._pressed[id(v.rng)] for v in views if v.step and id(v.rng) in self._pressed}
+        return [Decision(action=self._act(view)) for view in views]
+
+    def _act(self, view: View) -> str:
+        if view.step < self._rest:
+            return "noop()"
+        (decision,) = self._submit.decide([view])
+        now = (view.observation["page"], decision.action)
+        if self._pressed.get(id(view.rng)) == now or decision.action == "noop()":
+            return "done()"
+        self._pressed[id(view.rng)] = now
+        return decision.action
 
 
 @dataclass(slots=True)
@@ -108,8 +143,10 @@ def _answer_to_dialog(view: View) -> str | None:
 __all__ = [
     "NULL_STEPS",
     "ClickEverythingPolicy",
+    "RestThenSubmitPolicy",
     "ShownElement",
     "SubmitOnlyPolicy",
+    "ending_at_faults",
     "for_null_agents",
     "shown_elements",
 ]

@@ -3,74 +3,49 @@
     for report in check_file("my_tasks/claim-lunch.yaml"):   # envs/checks/static.py: what needs no browser
         check = check_task(report)
 
-The oracle comes first; if it does not earn everything, the rest is left out, since it would say little.
+The oracle comes first; if it does not earn everything, the rest is left out, since it would say little. How much is
+played is a plan's matter (task_check_plan.py), what it means that of task_check_rows.py.
 
-Nearly all the time goes into the browser, step by step. So what differs from seed to seed is played with every seed
-(oracle, near misses, chance), and what hardly does with a few: whether an episode can be played again, and whether
-waiting, pressing the first button and clicking everything are paid.
+Nearly all the time goes into the browser, step by step. `check_tasks` plays several tasks side by side, on the pages of
+one browser, so that it need never wait for one.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from enum import StrEnum
-from math import isclose
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from ..envs.checks.findings import Finding, Severity
 from ..envs.checks.static import StaticReport
 from ..envs.env import MilepostEnv
-from ..envs.registration import isolated_registry, register_task
+from ..envs.observation_kinds import DEFAULT_KINDS
 from ..envs.task import Task, TaskInstance
-from ..rewards.types import Source
 from ..sandbox.errors import RewardError, TaskError
-from .null_policies import ClickEverythingPolicy, SubmitOnlyPolicy, for_null_agents
-from .policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy, ScriptPolicy
+from . import task_check_rows as rows
+from .null_policies import ClickEverythingPolicy, RestThenSubmitPolicy, ending_at_faults, for_null_agents
+from .policies import OraclePolicy, Policy, RandomPolicy, ScriptPolicy
 from .records import Trajectory
 from .rollout import EnvPool, EpisodeSpec, RolloutEnv, run_episodes
+from .task_check_plan import CheckPlan, thorough_plan
+from .task_check_rows import ORACLE, Row, RowStatus
 
-QUICK_NULL_STEPS = 50
-"""Steps of the agents that act without sense, unless told otherwise: enough to find most leaks while one waits. The
-suite gives them `NULL_STEPS`, and more episodes."""
-RANDOM_LENGTHS = 4
-"""Steps of acting at random, as a multiple of the task's own, unless told otherwise; at most `QUICK_NULL_STEPS`."""
-FEW_SEEDS = 3
-"""Instances for the ways of playing that depend on what a seed draws hardly or not at all."""
-MOST_NULL_SUCCESS = 0.01
-"""Share of episodes in which a null agent may succeed."""
-MOST_NULL_REWARD = 0.5
-"""Share of the reward that clicking about may earn before it is remarked upon."""
+TASKS_AT_ONCE = 4
+"""Tasks that are played side by side: one waits for its slowest page while the others' go on."""
+EPISODES_AT_ONCE = 4
+"""Episodes of one task that are played side by side, where several tasks are."""
 
 
-class RowStatus(StrEnum):
-    """How one way of playing the task came out."""
+class PlanFor(Protocol):
+    """Says how much of a task is played; `thorough_plan` and `quick_plan` do."""
 
-    OK = "ok"
-    ADVICE = "advice"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One way of playing the task.
-
-    Attributes:
-        name: what played, or what was looked at.
-        expected: what a sound task shows.
-        status: whether it did.
-        seen: what came.
-        cure: what to do about it; "" if nothing.
-    """
-
-    name: str
-    expected: str
-    status: RowStatus
-    seen: str
-    cure: str = ""
+    def __call__(self, task: Task, /, *, seeds: int | None, null_steps: int | None) -> CheckPlan:
+        """Return the plan for a task; None leaves a number to it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,53 +78,95 @@ class TaskCheck:
         return {"ok": self.ok, **asdict(self)}
 
 
+def static_check(report: StaticReport) -> TaskCheck:
+    """Return what needs no playing as a check."""
+    return TaskCheck(name=report.name, findings=report.findings, rows=(), seeds=0, seconds=0.0)
+
+
 def check_task(
     report: StaticReport,
+    plan_for: PlanFor = thorough_plan,
     *,
-    seeds: int = 8,
+    seeds: int | None = None,
     null_steps: int | None = None,
     on_row: Callable[[Row], None] | None = None,
+    episodes_at_once: int | None = None,
 ) -> TaskCheck:
     """Play a task whose static check found no error; one that has errors is returned as it is.
 
     Args:
         report: of the static check.
-        seeds: instances to play, seeds 0 onwards; 1 or more.
-        null_steps: actions that clicking about and acting at random get, whatever the task's own limit; None:
-            `QUICK_NULL_STEPS`, and for acting at random no more than `RANDOM_LENGTHS` times the task's limit.
+        plan_for: says how much is played.
+        seeds: instances to play, seeds 0 onwards, 1 or more; None: the plan's own number.
+        null_steps: actions that clicking about and acting at random get, whatever the task's limit; None: likewise.
         on_row: called with each row as it comes.
+        episodes_at_once: most episodes side by side; None: as many as the processors can draw.
 
     Raises:
         SandboxError: there is no browser.
     """
     began = time.perf_counter()
-    rows: list[Row] = []
+    found: list[Row] = []
+    played = 0
     if report.task is not None and report.ok:
-        with isolated_registry():
-            for row in _rows(_Stage(task=report.task, seeds=range(seeds)), null_steps):
-                rows.append(row)
-                if on_row is not None:
-                    on_row(row)
-    solved = any(row.name == ORACLE and row.status is RowStatus.OK for row in rows)
+        plan = plan_for(report.task, seeds=seeds, null_steps=null_steps)
+        played = plan.seeds
+        # Pages beyond what the processors can draw at once cost a start each and save nothing.
+        at_once = episodes_at_once or max(2, 2 * (os.cpu_count() or 1))
+        for row in _rows(_Stage(task=report.task, at_once=at_once), plan):
+            found.append(row)
+            if on_row is not None:
+                on_row(row)
+    solved = any(row.name == ORACLE and row.status is RowStatus.OK for row in found)
     # What comes after the end of an episode may happen in its last step; that the oracle earned it shows that it does.
     findings = tuple(f for f in report.findings if not (solved and f.rule == "after-end"))
     return TaskCheck(
-        name=report.name, findings=findings, rows=tuple(rows), seeds=seeds, seconds=time.perf_counter() - began
+        name=report.name, findings=findings, rows=tuple(found), seeds=played, seconds=time.perf_counter() - began
     )
 
 
-ORACLE = "oracle"
+def check_tasks(
+    reports: Sequence[StaticReport],
+    plan_for: PlanFor = thorough_plan,
+    *,
+    seeds: int | None = None,
+    null_steps: int | None = None,
+    on_row: Callable[[str, Row], None] | None = None,
+) -> Iterator[TaskCheck]:
+    """Play many tasks, some of them side by side, and yield their checks in order, each as soon as it is there.
+
+    Args:
+        reports: of their static checks.
+        plan_for: says how much of each is played.
+        seeds: as for `check_task`.
+        null_steps: likewise.
+        on_row: called with a task's name and each of its rows as it comes, from any thread.
+
+    Raises:
+        SandboxError: there is no browser.
+    """
+    at_once = EPISODES_AT_ONCE if len(reports) > 1 else None
+
+    def checked(report: StaticReport) -> TaskCheck:
+        tell = None if on_row is None else lambda row: on_row(report.name, row)
+        return check_task(report, plan_for, seeds=seeds, null_steps=null_steps, on_row=tell, episodes_at_once=at_once)
+
+    threads = ThreadPoolExecutor(max_workers=TASKS_AT_ONCE, thread_name_prefix="milepost-check")
+    try:
+        yield from threads.map(checked, reports)
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 class _Pool(EnvPool):
-    """A pool that notes, as an episode ends, which milestones held at its start.
+    """A pool of one variant of a task, that notes, as an episode ends, which milestones held at its start.
 
     Attributes:
         held: those, by seed.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, task: Task, observations: Sequence[str] = DEFAULT_KINDS) -> None:
+        super().__init__(makers={task.name: lambda: MilepostEnv(task, observations=observations)})
         self.held: dict[int, frozenset[str]] = {}
 
     def give(self, task: str, env: RolloutEnv) -> None:
@@ -161,218 +178,74 @@ class _Pool(EnvPool):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stage:
-    """A task and the seeds that it is played with."""
+    """A task, and how many of its episodes may be played side by side."""
 
     task: Task
-    seeds: Sequence[int]
+    at_once: int
 
     def play(
-        self, policy: Policy, task: Task | None = None, *, seeds: int | None = None, pool: EnvPool | None = None
+        self, policy: Policy, seeds: int, *, first: int = 0, task: Task | None = None, pool: _Pool | None = None
     ) -> list[Trajectory]:
-        """Play the first so many seeds (all of them, if None); `task` is a variant of the task, in its place."""
-        env_id = register_task(self.task if task is None else task)
-        specs = [EpisodeSpec(task=env_id, seed=seed) for seed in self.seeds[:seeds]]
-        # Pages beyond what the processors can draw at once cost a start each and save nothing.
-        at_once = max(2, 2 * (os.cpu_count() or 1))
-        with EnvPool() if pool is None else pool as envs:  # a pool of its own: variants share the id
-            return run_episodes(specs, policy, pool=envs, concurrency=at_once)
-
-    def instance(self, trajectory: Trajectory) -> TaskInstance:
-        return self.task.instantiate(trajectory.seed)
-
-    def reached(self, trajectory: Trajectory) -> frozenset[str]:
-        bits = trajectory.steps[-1].milestones_after if trajectory.steps else 0
-        return frozenset(m.id for i, m in enumerate(self.task.milestones) if bits >> i & 1)
+        """Play so many seeds from the first on; `task` is a variant of the task, in its place."""
+        with pool or _Pool(task or self.task) as envs:
+            specs = [EpisodeSpec(task=self.task.name, seed=seed) for seed in range(first, first + seeds)]
+            return run_episodes(specs, policy, pool=envs, concurrency=self.at_once)
 
 
-def _rows(stage: _Stage, null_steps: int | None) -> Iterator[Row]:
+def _rows(stage: _Stage, plan: CheckPlan) -> Iterator[Row]:
     try:
-        yield from _played(stage, null_steps)
+        if stage.task.oracle:
+            yield from _played(stage, plan)
+        else:
+            yield from _miniwob(stage, plan)
     except (RewardError, TaskError) as error:
         expected = "every detector can be asked at every step"
         yield Row(name="episodes", expected=expected, status=RowStatus.FAILED, seen=str(error), cure="mend that first")
 
 
-def _played(stage: _Stage, null_steps: int | None) -> Iterator[Row]:
-    pool = _Pool()
-    first = stage.play(OraclePolicy(), pool=pool)
-    yield _start(first, pool.held)
-    row = _oracle(stage, first)
+def _miniwob(stage: _Stage, plan: CheckPlan) -> Iterator[Row]:
+    """Play a task whose oracle reads the page, in environments that are kept: such a page begins anew as it stands."""
+    from .miniwob_check import miniwob_rows
+
+    with _Pool(stage.task, OraclePolicy.observations) as pool:
+
+        def play(first: int, count: int) -> list[Trajectory]:
+            specs = [EpisodeSpec(task=stage.task.name, seed=first + k) for k in range(count)]
+            return run_episodes(specs, OraclePolicy(), pool=pool, concurrency=stage.at_once)
+
+        yield from miniwob_rows(stage.task, play, seeds=plan.seeds, again=plan.again)
+
+
+def _played(stage: _Stage, plan: CheckPlan) -> Iterator[Row]:
+    task = stage.task
+    pool = _Pool(task)
+    first = stage.play(OraclePolicy(), plan.seeds, pool=pool)
+    yield rows.start_row(first, pool.held)
+    row = rows.oracle_row(task, first)
     yield row
     if row.status is RowStatus.FAILED:
         return
-    yield _same_again(first, stage.play(OraclePolicy(), seeds=FEW_SEEDS))
-    for i in range(len(stage.task.near_miss)):
-        yield _near_miss(stage, i)
-    short = for_null_agents(stage.task, stage.task.max_steps)
-    yield _idle(stage, "no-op", stage.play(NoopPolicy(), short, seeds=FEW_SEEDS))
-    yield _idle(stage, "submit only", stage.play(SubmitOnlyPolicy(), short, seeds=FEW_SEEDS))
-    long = for_null_agents(stage.task, null_steps or QUICK_NULL_STEPS)
-    yield _busy(stage, "click everything once", stage.play(ClickEverythingPolicy(), long, seeds=FEW_SEEDS))
-    steps = null_steps or min(RANDOM_LENGTHS * stage.task.max_steps, QUICK_NULL_STEPS)
-    yield _busy(stage, f"random, {steps} steps", stage.play(RandomPolicy(), for_null_agents(stage.task, steps)))
+    yield rows.again_row(first, stage.play(OraclePolicy(), plan.again))
+    for index, near_miss in enumerate(task.near_miss):
+        # One idle step more than it has, so that what comes late is seen.
+        longer = for_null_agents(task, len(near_miss.actions) + 1)
+        policy, count = ScriptPolicy(partial(_nearly, index)), plan.near_miss_seeds
+        first_seed = index % (plan.seeds - count + 1)  # where not all are played, not the same one each time
+        yield rows.near_miss_row(task, index, stage.play(policy, count, first=first_seed, task=longer))
+    resting = for_null_agents(task, plan.rest_steps + plan.press_steps)
+    idle = stage.play(RestThenSubmitPolicy(plan.rest_steps), plan.idle_seeds, task=resting)
+    yield rows.idle_row(task, "no-op", idle, plan.rest_steps)
+    yield rows.idle_row(task, "submit only", idle)
+    touring = ending_at_faults(for_null_agents(task, plan.click_steps))
+    clicked = stage.play(ClickEverythingPolicy(), plan.click_seeds, task=touring)
+    yield rows.busy_row(task, "click everything once", clicked)
+    blind = ending_at_faults(for_null_agents(task, plan.random_steps))
+    guessed = stage.play(RandomPolicy(), plan.random_seeds, task=blind)
+    yield rows.busy_row(task, f"random, {plan.random_steps} steps", guessed)
 
 
-def _start(trajectories: Sequence[Trajectory], held_at_start: Mapping[int, frozenset[str]]) -> Row:
-    """Say which milestones held before anything was done, in any of the episodes."""
-    name, expected = "start", "nothing is reached yet"
-    if broken := _broken(trajectories):
-        return _machine_failed(name, expected, broken)
-    held = Counter(milestone for ids in held_at_start.values() for milestone in sorted(ids))
-    starts = len(held_at_start)
-    if not held:
-        return Row(name=name, expected=expected, status=RowStatus.OK, seen=f"{starts} starts, nothing holds")
-    seen = ", ".join(f"{milestone} holds at {n} of {starts} starts" for milestone, n in held.items())
-    cure = "where it holds it can pay nothing; ask for what only the agent's work brings about"
-    return Row(name=name, expected=expected, status=RowStatus.FAILED, seen=seen, cure=cure)
+def _nearly(index: int, instance: TaskInstance) -> Sequence[str]:
+    return instance.near_misses[index].actions
 
 
-def _oracle(stage: _Stage, trajectories: Sequence[Trajectory]) -> Row:
-    expected = "every milestone that is not forbidden, success, no action refused"
-    if broken := _broken(trajectories):
-        return _machine_failed(ORACLE, expected, broken)
-    wanted = {m.id for m in stage.task.milestones if not m.forbidden and m.source is Source.RULE}
-    for trajectory in trajectories:
-        problem = _what_went_wrong(stage, trajectory, wanted)
-        if problem:
-            earned = sum(_earned_all(stage, t) for t in trajectories)
-            return Row(
-                name=ORACLE,
-                expected=expected,
-                status=RowStatus.FAILED,
-                seen=f"{earned} of {len(trajectories)} earn everything; seed {trajectory.seed}: {problem}",
-                cure=f"play it by hand: milepost tasks show {stage.task.name} --seed {trajectory.seed}",
-            )
-    rewards = {f"{stage.instance(t).rule_reward:.2f}" for t in trajectories}
-    steps = sorted({len(t.steps) for t in trajectories})
-    seen = f"{len(trajectories)} of {len(trajectories)} earn everything, {' or '.join(sorted(rewards))}, in "
-    return Row(name=ORACLE, expected=expected, status=RowStatus.OK, seen=f"{seen}{_range(steps)} steps")
-
-
-def _earned_all(stage: _Stage, trajectory: Trajectory) -> bool:
-    instance = stage.instance(trajectory)
-    done = instance.rule_success <= stage.reached(trajectory) if instance.judged else trajectory.success
-    return done and isclose(trajectory.total_reward, instance.rule_reward, abs_tol=1e-9)
-
-
-def _what_went_wrong(stage: _Stage, trajectory: Trajectory, wanted: set[str]) -> str:
-    """Return why an episode of the oracle is not perfect, or ""."""
-    if refused := _first_refusal(trajectory):
-        return refused
-    reached = stage.reached(trajectory)
-    if missing := wanted - reached:
-        return f"it does not reach {_names(missing)} (it ended by {trajectory.stop_reason})"
-    if faults := reached - wanted:
-        return f"it reaches the forbidden {_names(faults)}"
-    if not trajectory.success and not stage.instance(trajectory).judged:
-        return f"no success (it ended by {trajectory.stop_reason})"
-    if not _earned_all(stage, trajectory):
-        return f"it earns {trajectory.total_reward:g} of {stage.instance(trajectory).rule_reward:g}"
-    return ""
-
-
-def _same_again(first: Sequence[Trajectory], second: Sequence[Trajectory]) -> Row:
-    name, expected = "oracle again", "the same observations, rewards and end"
-    if broken := _broken(second):
-        return _machine_failed(name, expected, broken)
-    for one, other in zip(first[: len(second)], second, strict=True):
-        if (one.steps, one.stop_reason) == (other.steps, other.stop_reason):
-            continue
-        at = next((i for i, (a, b) in enumerate(zip(one.steps, other.steps, strict=False)) if a != b), None)
-        where = "at the end" if at is None else f"at step {at + 1}"
-        return Row(
-            name=name,
-            expected=expected,
-            status=RowStatus.FAILED,
-            seen=f"seed {one.seed}: two episodes with the same actions differ {where}",
-            cure="let the application draw only from the generator it is given, and take no time or id from outside",
-        )
-    return Row(name=name, expected=expected, status=RowStatus.OK, seen=f"{len(second)} of {len(second)} are the same")
-
-
-def _near_miss(stage: _Stage, index: int) -> Row:
-    near_miss = stage.task.near_miss[index]
-    name, expected = f"near miss: {near_miss.name}", f"no {_names(near_miss.not_reached)}, no success"
-    # One idle step more than it has, so that what comes late is seen.
-    task = for_null_agents(stage.task, len(near_miss.actions) + 1)
-    trajectories = stage.play(ScriptPolicy(lambda instance: instance.near_misses[index].actions), task)
-    if broken := _broken(trajectories):
-        return _machine_failed(name, expected, broken)
-    for trajectory in trajectories:
-        wrong = stage.reached(trajectory) & set(near_miss.not_reached)
-        if wrong or trajectory.success:
-            seen = (
-                f"seed {trajectory.seed}: it reaches {_names(wrong)}" if wrong else f"seed {trajectory.seed}: success"
-            )
-            cure = "let the detector ask for more, such as the server's state, or mend the near miss"
-            return Row(name=name, expected=expected, status=RowStatus.FAILED, seen=seen, cure=cure)
-    refused = next((f"seed {t.seed}: {r}" for t in trajectories if (r := _first_refusal(t))), "")
-    if refused:
-        cure = "it misses because an action cannot be done; let it be a way that an agent could go"
-        return Row(name=name, expected=expected, status=RowStatus.ADVICE, seen=refused, cure=cure)
-    reached = sorted(frozenset[str]().union(*(stage.reached(t) for t in trajectories)))
-    seen = f"{len(trajectories)} episodes reach {_names(reached) or 'nothing'}"
-    return Row(name=name, expected=expected, status=RowStatus.OK, seen=seen)
-
-
-def _idle(stage: _Stage, name: str, trajectories: Sequence[Trajectory]) -> Row:
-    """Judge an agent that does next to nothing: it must reach nothing."""
-    expected = "nothing earned"
-    if broken := _broken(trajectories):
-        return _machine_failed(name, expected, broken)
-    for trajectory in trajectories:
-        if reached := stage.reached(trajectory):
-            cure = "let the milestone ask for something that takes the right work, or come `after` what does"
-            seen = f"seed {trajectory.seed}: it reaches {_names(reached)}, {trajectory.total_reward:g}"
-            return Row(name=name, expected=expected, status=RowStatus.FAILED, seen=seen, cure=cure)
-    return Row(name=name, expected=expected, status=RowStatus.OK, seen=f"{len(trajectories)} episodes, nothing earned")
-
-
-def _busy(stage: _Stage, name: str, trajectories: Sequence[Trajectory]) -> Row:
-    """Judge an agent that does a lot without sense: it must not succeed."""
-    expected = f"success in at most {MOST_NULL_SUCCESS:.0%}, at most {MOST_NULL_REWARD:.0%} of the reward"
-    if broken := _broken(trajectories):
-        return _machine_failed(name, expected, broken)
-    episodes = len(trajectories)
-    successes = sum(t.success for t in trajectories)
-    share = sum(t.total_reward / (stage.instance(t).rule_reward or 1.0) for t in trajectories) / episodes
-    seen = f"{successes} of {episodes} succeed, {share:.0%} of the reward"
-    status, cure = RowStatus.OK, ""
-    if successes > MOST_NULL_SUCCESS * episodes:
-        status = RowStatus.FAILED
-        cure = "forbid the wrong choices (`forbidden: true`, `ends_episode: true`), or let success need a right entry"
-    elif share > MOST_NULL_REWARD:
-        status, cure = RowStatus.ADVICE, "let the milestones on the way pay less, or come `after` one another"
-    return Row(name=name, expected=expected, status=status, seen=seen, cure=cure)
-
-
-def _first_refusal(trajectory: Trajectory) -> str:
-    """Return the first action of an episode that could not be done, with the reason, or ""."""
-    return next(
-        (f"action {i + 1}, {s.action!r}, was refused: {s.error}" for i, s in enumerate(trajectory.steps) if s.error), ""
-    )
-
-
-def _broken(trajectories: Sequence[Trajectory]) -> list[str]:
-    return [f"seed {t.seed}: {t.failure}" for t in trajectories if t.failure is not None]
-
-
-def _machine_failed(name: str, expected: str, broken: Sequence[str]) -> Row:
-    return Row(
-        name=name,
-        expected=expected,
-        status=RowStatus.FAILED,
-        seen=f"the machine failed {len(broken)} times, {broken[0]}",
-        cure="see `milepost doctor --deep`; an application that raises fails this way too",
-    )
-
-
-def _names(ids: Sequence[str] | frozenset[str] | set[str]) -> str:
-    return ", ".join(sorted(ids))
-
-
-def _range(numbers: Sequence[int]) -> str:
-    return str(numbers[0]) if numbers[0] == numbers[-1] else f"{numbers[0]} to {numbers[-1]}"
-
-
-__all__ = ["MOST_NULL_REWARD", "MOST_NULL_SUCCESS", "QUICK_NULL_STEPS", "Row", "RowStatus", "TaskCheck", "check_task"]
+__all__ = ["TASKS_AT_ONCE", "PlanFor", "TaskCheck", "check_task", "check_tasks", "static_check"]

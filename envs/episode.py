@@ -38,6 +38,7 @@ from .fixtures import fixture_folder
 from .frames import region_digests
 from .observation_kinds import EXTRA_LIMITS_CHARS, Sights
 from .outcome import StopReason
+from .places import app_seeds
 from .setup import Setup
 from .task import TaskInstance
 
@@ -82,7 +83,9 @@ class Episode:
         self._ledger: LedgerWriter | None = None
         self._clock = time.perf_counter()
         shown = [place.origin for place in instance.task.places]
-        self._named_app = isinstance(instance.task.app, str) and ":" not in instance.task.app
+        self._named_app = bool(instance.task.apps) or (
+            isinstance(instance.task.app, str) and ":" not in instance.task.app
+        )
         self._origins = dict(zip((app.origin for app in apps), shown, strict=True))
         self._renewals = 0
 
@@ -352,9 +355,7 @@ class Episode:
         view = await self._page.look()
         files, changes = await self._workspace.look(self.step)
         contents = self._contents.new(self._workspace, files, self.step)
-        for app in self._apps[1:]:
-            app.check()
-        state = await asyncio.to_thread(self._apps[0].state)  # it may wait for the application's thread
+        state = await asyncio.to_thread(self._state)  # it may wait for the applications' thread
         snapshot = Snapshot(
             url=self.masked(view.url),
             title=view.title,
@@ -385,6 +386,15 @@ class Episode:
             previous=previous,
             parameters=self.instance.parameters,
         )
+
+    def _state(self) -> dict[str, Any]:
+        """Return the application's state; of several named ones each under its name; blocks."""
+        names = self.instance.task.apps
+        if names:
+            return {name: app.state() for name, app in zip(names, self._apps, strict=True)}
+        for app in self._apps[1:]:
+            app.check()
+        return self._apps[0].state()
 
     async def _regions(self) -> Mapping[str, str]:
         """Picture the parts of the viewport that milestones ask about; behind a dialog they stand as they were last."""
@@ -433,12 +443,12 @@ class Episode:
 
 async def _open_apps(instance: TaskInstance, apps: list[AppInstance]) -> None:
     """Open the task's applications, the first first, into `apps`: what has been opened is there if another fails."""
-    for place in instance.task.places:
-        seeds = np.random.SeedSequence(instance.seed).spawn(1)
+    places = instance.task.places
+    for place, seed in zip(places, app_seeds(instance.seed, len(places)), strict=True):
         opening = partial(
             AppServer.shared().open,
             place.app,
-            rng=np.random.default_rng(seeds[0]),
+            rng=np.random.default_rng(seed),
             parameters=instance.parameters,
             beside=apps[0] if apps else None,
         )

@@ -42,7 +42,7 @@ _KNOWN_OF_MILESTONE = frozenset(
 _KNOWN_OF_TASK = frozenset(
     {"name", "version", "family", "description", "app", "start", "goal", "parameters", "actions", "max_steps"}
     | {"max_idle_steps", "milestones", "success", "oracle", "near_miss", "reward", "files"}
-    | {"site", "hosts", "workspace", "setup"}
+    | {"apps", "site", "hosts", "workspace", "setup"}
 )
 
 
@@ -191,6 +191,8 @@ def _where(task: Task) -> list[str]:
         rules.append(f"Its pages are the files of the folder {Path(task.site).name}.")
     elif task.hosts:
         rules.append(f"Its pages are those of {listed(task.hosts)}.")
+    elif task.apps:
+        rules.append(f"Its pages are those of {listed(task.apps)}; it starts in {task.apps[0]}.")
     elif isinstance(task.app, OwnApp) or ":" in (task.app or ""):
         rules.append(f"Its pages are served by {task.place}.")
     elif task.app is None:

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from ..rewards.app_detector import InApp
 from ..rewards.catalogue import CATALOGUE
 from ..rewards.combinators import refuse_alone
 from ..rewards.detectors import DETECTORS, DetectorSpec
@@ -60,6 +61,7 @@ class MilestoneSpec(BaseModel):
         ends_episode: reaching it terminates the episode.
         expires_after: it can be reached for so many steps: from the start, or from the step at which the last of
             `after` was reached; by default as long as the episode lasts.
+        app: the one application that its detector looks at, in a task with `apps`; see the detector `in_app`.
         spec: the detector. In task files its fields stand beside the other keys.
     """
 
@@ -146,10 +148,13 @@ class MilestoneSpec(BaseModel):
             fail(f"expected `reward: NUMBER` beside {shown}, got none; add it or use a catalogue milestone", "detector")
         if given_whole:
             return {**keys, "spec": spec_of(kind)}
+        app = None if kind == "in_app" else keys.pop("app", None)
         common = {key: keys.pop(key) for key in _COMMON if key in keys and not _is_the_detectors(key, keys[key])}
         presets = entry.presets if entry is not None and kind == entry.kinds[0] else {}
-        fields = detector_keys(kind, keys, common=_COMMON, called=name or "")
-        return {**common, "spec": {"kind": kind, **presets, **fields}}
+        fields = detector_keys(kind, keys, common=(*_COMMON, "app"), called=name or "")
+        if app is None:
+            return {**common, "spec": {"kind": kind, **presets, **fields}}
+        return {**common, "spec": {"kind": "in_app", "app": app, "of": {"kind": kind, **presets, **fields}}}
 
     @field_validator("spec")
     @classmethod
@@ -202,6 +207,10 @@ class MilestoneSpec(BaseModel):
         ]
         return {"title": "Milestone", "description": own.get("description", ""), "anyOf": alternatives}
 
+    def apps(self) -> frozenset[str]:
+        """Return the applications that the detector, or a part of it, is confined to."""
+        return frozenset(_apps(self.spec))
+
     def counted_from(self) -> tuple[str, ...]:
         """Return the ids of the milestones that the detector, or a part of it, counts steps from."""
         return tuple(_counted_from(self.spec))
@@ -231,6 +240,13 @@ def _counted_from(spec: Spec) -> Iterator[str]:
         yield spec.since_milestone
     for part in spec.parts():
         yield from _counted_from(part)
+
+
+def _apps(spec: Spec) -> Iterator[str]:
+    if isinstance(spec, InApp):
+        yield spec.app
+    for part in spec.parts():
+        yield from _apps(part)
 
 
 def _alternative(

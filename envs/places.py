@@ -5,8 +5,9 @@
     app: {command: [python, server.py], state: /_state}
     site: ./pages                                # a folder of HTML files
     hosts: [https://example.org]                 # a real site; the first host is where the episode starts
+    apps: [post, claims]                         # several of the bundled or registered; it starts in the first
 
-Paths are relative to the task's file. With none of the three the browser shows an empty page, and the task is about the
+Paths are relative to the task's file. With none of them the browser shows an empty page, and the task is about the
 workspace's files.
 """
 
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
+import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -33,12 +35,14 @@ from pydantic import (
     model_validator,
 )
 
+from ..rewards.app_detector import shown_origin
 from .apps import get_app
 
 if TYPE_CHECKING:
     from ..sandbox.app_server import App
 
 MAX_HOSTS = 16
+MAX_APPS = 8
 
 _HOST = re.compile(
     r"(?P<scheme>https?://)?(?P<host>[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:\d{1,5})?)/?"
@@ -166,6 +170,8 @@ AppSpec = Annotated[
         ),
     ),
 ]
+PlainName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
+"""The name of a bundled or registered application, where no other will do."""
 SiteFolder = Annotated[str, StringConstraints(min_length=1), AfterValidator(_site_folder)]
 Host = Annotated[str, AfterValidator(_host)]
 
@@ -183,19 +189,24 @@ class Place:
     origin: str
 
 
-def places_of(app: str | OwnApp | None, site: str | None, hosts: Sequence[str]) -> tuple[Place, ...]:
+def places_of(
+    app: str | OwnApp | None, site: str | None, hosts: Sequence[str], apps: Sequence[str] = ()
+) -> tuple[Place, ...]:
     """Return the applications of a task, the one where it starts first.
 
     Args:
         app: as in the task.
         site: as in the task.
         hosts: as in the task.
+        apps: as in the task.
 
     Raises:
         TaskError: there is no such application, or it cannot be imported.
     """
+    if apps:
+        return tuple(Place(app=get_app(name), origin=shown_origin(name)) for name in apps)
     if isinstance(app, str) and ":" not in app:
-        return (Place(app=get_app(app), origin=f"http://{app}.local"),)
+        return (Place(app=get_app(app), origin=shown_origin(app)),)
     return _own_places(app, site, tuple(hosts))
 
 
@@ -231,8 +242,16 @@ def _own_app(app: str | OwnApp | None, site: str | None) -> App:
     return CommandApp(app.command, Path(app.folder), state=app.state, reset=app.reset)
 
 
-def place_in_words(app: str | OwnApp | None, site: str | None, hosts: Sequence[str]) -> str:
+def app_seeds(seed: int, apps: int) -> list[np.random.SeedSequence]:
+    """Return what seeds each of an episode's applications: the first of the episode's draws, then from the third on."""
+    first, _, *others = np.random.SeedSequence(seed).spawn(apps + 1)
+    return [first, *others]
+
+
+def place_in_words(app: str | OwnApp | None, site: str | None, hosts: Sequence[str], apps: Sequence[str] = ()) -> str:
     """Return in a word or two where a task runs, for lists."""
+    if apps:
+        return " + ".join(apps)
     if site is not None:
         return f"site {Path(site).name}"
     if hosts:
@@ -245,12 +264,15 @@ def place_in_words(app: str | OwnApp | None, site: str | None, hosts: Sequence[s
 
 
 __all__ = [
+    "MAX_APPS",
     "MAX_HOSTS",
     "AppSpec",
     "Host",
     "OwnApp",
     "Place",
+    "PlainName",
     "SiteFolder",
+    "app_seeds",
     "full_path",
     "missing",
     "place_in_words",

@@ -24,8 +24,9 @@
             return any(f.path == f"paid/{moment.parameters['customer']}.txt" for f in moment.snapshot.files)
 
 The name is the class's in lower case with hyphens and the description is the first line of its docstring, unless they
-are given. Whatever held at the reset pays nothing. Functions take no `self`: nothing outlives the call, so that an
-episode depends on its seed and its actions alone. Ledgers of such tasks cannot be scored again without their code.
+are given. Whatever held at the reset pays nothing. Functions need no `self`; one that names it, as type checkers want
+it, is given an instance made for this one call. Either way nothing outlives the call, so that an episode depends on its
+seed and its actions alone. Ledgers of such tasks cannot be scored again without their code.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import update_wrapper
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +54,7 @@ SUCCESS = "success"
 _MARK = "__milepost_milestone__"
 
 DetectorFunction = Callable[[Moment], Any]
-Marked = TypeVar("Marked", bound=DetectorFunction)
+Marked = TypeVar("Marked", bound=Callable[..., Any])
 
 
 def milestone(
@@ -103,7 +105,7 @@ def task_from_class(cls: type) -> Task:
         for name, value in vars(each).items():
             if name.startswith("_"):
                 continue
-            value = value.__func__ if isinstance(value, staticmethod) else value
+            value = value.__func__ if isinstance(value, staticmethod) else _without_self(value, cls)
             if name in Task.model_fields and not (name == SUCCESS and callable(value)):
                 keys[name] = value
             elif hasattr(value, _MARK) or name == SUCCESS:
@@ -181,6 +183,20 @@ def _milestone(function: DetectorFunction, name: str) -> MilestoneSpec:
     return MilestoneSpec.model_validate({**keys, "detector": FunctionDetector(function, described)})
 
 
+def _without_self(value: Any, cls: type) -> Any:
+    """Return a function whose first parameter is `self` as one that makes its own; anything else as it is."""
+    if not inspect.isfunction(value) or next(iter(inspect.signature(value).parameters), None) != "self":
+        return value
+
+    def called(*arguments: Any) -> Any:
+        return value(cls(), *arguments)
+
+    update_wrapper(called, value)
+    bound = inspect.signature(value)
+    called.__signature__ = bound.replace(parameters=list(bound.parameters.values())[1:])  # type: ignore[attr-defined]
+    return called
+
+
 class _SignatureError(Exception):
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -194,7 +210,7 @@ def _check_takes_one(function: Callable[..., Any], what: str) -> None:
     except TypeError as error:
         raise _SignatureError(
             name,
-            f"expected {name}({what}) to take one argument and no `self`, got {inspect.signature(function)}; change it",
+            f"expected {name}({what}) to take one argument beside `self`, got {inspect.signature(function)}; change it",
         ) from error
 
 

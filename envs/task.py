@@ -54,7 +54,20 @@ from .fixtures import ARCHIVES, is_archive
 from .initial_files import MAX_INITIAL_FILES, fill_files, path_problem
 from .milestone_spec import Identifier, MilestoneSpec
 from .parameters import Parameter
-from .places import MAX_HOSTS, AppSpec, Host, OwnApp, Place, SiteFolder, full_path, missing, place_in_words, places_of
+from .places import (
+    MAX_APPS,
+    MAX_HOSTS,
+    AppSpec,
+    Host,
+    OwnApp,
+    Place,
+    PlainName,
+    SiteFolder,
+    full_path,
+    missing,
+    place_in_words,
+    places_of,
+)
 from .reward_spec import MilestoneReward, RewardSpec, known_reward_keys
 from .schema_problems import SchemaProblem, hint, schema_problems
 from .setup import Setup
@@ -111,7 +124,9 @@ class Task(BaseModel):
         description: one line for people.
         app: where it runs: the name of a bundled or registered application, or an application of your own.
         site: or a folder of HTML files, served read-only.
-        hosts: or real sites, the first being where the episode starts. With none of the three there are no pages.
+        hosts: or real sites, the first being where the episode starts.
+        apps: or several bundled or registered applications, by name; the episode starts in the first. With none of the
+            four there are no pages.
         start: path (and query) on the application where the episode starts; values are URL-quoted.
         goal: what the agent is told.
         parameters: what an episode draws from its seed, in this order.
@@ -137,6 +152,7 @@ class Task(BaseModel):
     app: AppSpec | None = None
     site: SiteFolder | None = None
     hosts: tuple[Host, ...] = Field(default=(), max_length=MAX_HOSTS)
+    apps: tuple[PlainName, ...] = Field(default=(), max_length=MAX_APPS)
     start: Annotated[str, StringConstraints(pattern=r"^/")] = "/"
     goal: str = Field(min_length=1)
     parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
@@ -184,6 +200,8 @@ class Task(BaseModel):
                     i,
                     "after",
                 )
+            for app in sorted(milestone.apps()):
+                _known(app, list(self.apps), "one of the task's `apps`", "milestones", i)
             for other in milestone.counted_from():
                 _known(other, list(milestone.after), "a milestone that stands in `after`", "milestones", i)
         try:
@@ -221,17 +239,26 @@ class Task(BaseModel):
         return self
 
     def _runs_somewhere(self) -> None:
-        given = [key for key in ("app", "site", "hosts") if getattr(self, key)]
+        given = [key for key in ("app", "apps", "site", "hosts") if getattr(self, key)]
         if len(given) > 1:
-            _fail(f"expected one of app, site and hosts, got {' and '.join(given)}; take one out", given[-1])
+            _fail(f"expected one of app, apps, site and hosts, got {' and '.join(given)}; take one out", given[-1])
         if not given and not self.workspace and not self.files and self.setup is None:
             _fail(
                 "expected where the task runs (`app: NAME`, `site: ./folder` or `hosts: [...]`), or what files it is "
                 "about (`workspace:` or `files:`), got none of them; add one",
                 "name",
             )
+        if self.apps and (len(self.apps) < 2 or len(set(self.apps)) < len(self.apps)):
+            _fail(
+                f"expected two or more applications, each once, got {', '.join(self.apps)}; for one of them write "
+                f"`app: {self.apps[0]}`",
+                "apps",
+            )
         if not given and self.start != "/":
-            _fail(f"expected `start` beside app, site or hosts only, got {self.start!r} without; take it out", "start")
+            _fail(
+                f"expected `start` beside app, apps, site or hosts only, got {self.start!r} without; take it out",
+                "start",
+            )
 
     def _templates(self) -> list[tuple[tuple[str | int, ...], str]]:
         found: list[tuple[tuple[str | int, ...], str]] = [(("goal",), self.goal), (("start",), self.start)]
@@ -262,12 +289,12 @@ class Task(BaseModel):
         Raises:
             TaskError: there is no such application, or it cannot be imported.
         """
-        return places_of(self.app, self.site, self.hosts)
+        return places_of(self.app, self.site, self.hosts, self.apps)
 
     @property
     def place(self) -> str:
         """Where it runs, in a word or two."""
-        return place_in_words(self.app, self.site, self.hosts)
+        return place_in_words(self.app, self.site, self.hosts, self.apps)
 
     @property
     def used_parameters(self) -> frozenset[str]:

@@ -24,6 +24,7 @@ from typing import Annotated, get_args
 
 from pydantic import Field, TypeAdapter
 
+from .app_detector import InApp
 from .change_detectors import DialogClosed, ElementChanged, ElementGone, Focused
 from .combinators import AllOf, AnyOf, Not
 from .file_detectors import DirectoryUpdated, FileChanged, FileCreated
@@ -78,12 +79,13 @@ DetectorSpec = Annotated[
     | Count
     | Within
     | AtEnd
+    | InApp
     # what is judged when the episode is over
     | Rubric,
     Field(discriminator="kind"),
 ]
 
-_MADE_OF_OTHERS = (AllOf, AnyOf, Not, Then, Count, Within, AtEnd)
+_MADE_OF_OTHERS = (AllOf, AnyOf, Not, Then, Count, Within, AtEnd, InApp)
 for _combinator in _MADE_OF_OTHERS:  # the type of their parts is known only now
     _combinator.model_rebuild(_types_namespace={"DetectorSpec": DetectorSpec})
 
@@ -163,6 +165,11 @@ def at_end(part: Detector) -> AtEnd:
     return AtEnd(of=spec_of(part))
 
 
+def in_app(app: str, part: Detector) -> InApp:
+    """Return a detector that sees one of the task's applications only; see `InApp`."""
+    return InApp(app=app, of=spec_of(part))
+
+
 __all__ = [
     "DETECTORS",
     "DETECTOR_ADAPTER",
@@ -190,6 +197,7 @@ __all__ = [
     "file_created",
     "file_matches",
     "focused",
+    "in_app",
     "not_",
     "process_ran",
     "query_filled",

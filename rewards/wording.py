@@ -116,6 +116,10 @@ def _at_end(spec: Any) -> str:
     return f"the agent says that it is done while {held if spec.of.kind == 'all' else f'this is so: {held}'}"
 
 
+def _in_app(spec: Any) -> str:
+    return f"{describe(spec.of)}, in the application {spec.app}"
+
+
 def _rubric(spec: Any) -> str:
     known = "" if spec.truth is None else f" (known to be right: {spec.truth})"
     return f'this is judged to be so when the episode is over: "{spec.rubric.rstrip(".")}"{known}'
@@ -130,6 +134,7 @@ _WORDINGS: dict[str, tuple[tuple[str, ...], Words]] = {
     "count": (("of", "times", "distinct"), _count),
     "within": (("of", "steps", "since", "since_milestone"), _within),
     "at_end": (("of",), _at_end),
+    "in_app": (("app", "of"), _in_app),
     "rubric": (("rubric", "truth"), _rubric),
 }
 """Per kind: the fields that its wording speaks of, and the wording."""

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from .website import Website, database
+from .website import Website, database, neighbours
 
 MENU_PLACES = ("left", "right", "top")
 """Where the menu may be."""
@@ -75,6 +75,7 @@ class Desk(Website):
             columns=columns.split(",") if columns else [],
             words={key: said[wording % len(said)] for key, said in self.wordings.items()},
             notice=_take_notice(db),
+            neighbours=neighbours(request, self),
             **{"modal": "", "errors": {}, **values},
         )
 

@@ -81,6 +81,14 @@ def database(request: Request) -> sqlite3.Connection:
     return cast(sqlite3.Connection, request.state.db)
 
 
+def neighbours(request: Request, app: App) -> list[tuple[str, str]]:
+    """Return the brands and addresses of the applications that an episode has beside this one."""
+    hosts: Mapping[str, App] = getattr(request.state, "hosts", {})
+    return [
+        (getattr(other, "brand", other.name), f"http://{host}/") for host, other in hosts.items() if other is not app
+    ]
+
+
 def text_parameter(app_name: str, parameters: Mapping[str, Any], name: str) -> str:
     """Return one of the texts that an application needs to build an episode.
 
@@ -101,4 +109,4 @@ def slug(text: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in text).split())
 
 
-__all__ = ["Website", "database", "slug", "text_parameter"]
+__all__ = ["Website", "database", "neighbours", "slug", "text_parameter"]

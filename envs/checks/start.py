@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from ...rewards.app_detector import InApp
 from ...rewards.spec import Spec, ask
 from ...rewards.state_detectors import ServerState
 from ...rewards.templates import Style
@@ -26,6 +27,7 @@ from ...sandbox.errors import MilepostError, RewardError, TaskError
 from ...sandbox.snapshot import Snapshot
 from ...sandbox.workspace import Workspace
 from ..fixtures import fixture_folder
+from ..places import app_seeds
 from ..served.stateless import StatelessApp
 from ..served.static_site import StaticSite
 from ..setup import Setup
@@ -58,10 +60,11 @@ def start(subject: Subject) -> Findings:
     """The application must start with the task's parameters, queries must fit its state, and nothing be earned yet."""
     task = subject.task
     try:
-        app = task.places[0].app
+        places = task.places
     except TaskError as error:
         yield subject.error("application", str(error), _key(task))
         return
+    app = places[0].app
     yield from _stateless(subject, app)
     if task.workspace is not None:
         try:
@@ -87,7 +90,10 @@ def start(subject: Subject) -> Findings:
             )
             return
         try:
-            state = _first_state(app, instance, parameters)
+            states = [
+                _first_state(place.app, instance, parameters, seed, is_first=i == 0)
+                for i, (place, seed) in enumerate(zip(places, app_seeds(instance.seed, len(places)), strict=True))
+            ]
         except MilepostError as error:
             yield subject.error("application", str(error), _key(task))
             return
@@ -99,6 +105,7 @@ def start(subject: Subject) -> Findings:
                 _key(task),
             )
             return
+        state = dict(zip(task.apps, states, strict=True)) if task.apps else states[0]
         read |= parameters.names
         for i, milestone in enumerate(task.milestones):
             problem = _problem(milestone.spec.filled(dict(parameters)), state)
@@ -126,7 +133,7 @@ def start(subject: Subject) -> Findings:
 
 def _key(task: Task) -> str:
     """Return the key that says where the task runs."""
-    return next((key for key in ("app", "site", "hosts") if getattr(task, key)), "name")
+    return next((key for key in ("app", "apps", "site", "hosts") if getattr(task, key)), "name")
 
 
 def _stateless(subject: Subject, app: App) -> Findings:
@@ -145,14 +152,21 @@ def _stateless(subject: Subject, app: App) -> Findings:
             )
 
 
-def _first_state(app: App, instance: TaskInstance, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    seeds = np.random.SeedSequence(instance.seed).spawn(2)  # as an episode's own
-    rng = np.random.default_rng(seeds[0])
+def _first_state(
+    app: App,
+    instance: TaskInstance,
+    parameters: Mapping[str, Any],
+    seed: np.random.SeedSequence,
+    *,
+    is_first: bool,
+) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
     with closing(episode_database()) as db:
         app.create_schema(db)
         app.seed(db, rng, parameters)
-        if instance.task.setup is not None:
-            _set_up(instance, db, parameters, np.random.default_rng(seeds[1]))
+        if instance.task.setup is not None and is_first:
+            _, second = np.random.SeedSequence(instance.seed).spawn(2)  # as an episode's own
+            _set_up(instance, db, parameters, np.random.default_rng(second))
         served = None if app.starts_slowly else app.serve(db, rng, parameters)
         if served is None:
             return app.state(db)
@@ -176,14 +190,24 @@ def _set_up(instance: TaskInstance, db: Connection, parameters: Mapping[str, Any
         instance.task.setup(Setup(parameters=parameters, seed=instance.seed, rng=rng, files=workspace, db=db))
 
 
+def _ask_all(spec: Spec, state: Mapping[str, Any]) -> None:
+    """Ask every query of a detector, and of those inside it; raises RewardError where one does not fit the state."""
+    if isinstance(spec, InApp):
+        state = state.get(spec.app, {})
+    for name in type(spec).model_fields:
+        query = getattr(spec, name)
+        if isinstance(query, str) and type(spec).style_of(name) is Style.JMESPATH:
+            ask(query, state)
+    for part in spec.parts():
+        _ask_all(part, state)
+
+
 def _problem(spec: Spec, state: Mapping[str, Any]) -> str:
     """Return what is wrong with a detector's queries on the first state, or ""."""
+    if isinstance(spec, InApp):
+        return _problem(spec.of, state.get(spec.app, {}))
     try:
-        for each in every_spec(spec):
-            for name in type(each).model_fields:
-                query = getattr(each, name)
-                if isinstance(query, str) and type(each).style_of(name) is Style.JMESPATH:
-                    ask(query, state)
+        _ask_all(spec, state)
     except RewardError as error:
         return str(error)
     if not isinstance(spec, ServerState):

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from .sandbox.errors import EngineError
 
 if TYPE_CHECKING:
     from .envs.task import Task
+
+SuiteName = Annotated[
+    str | None,
+    typer.Option(metavar="SUITE", help="Only those of a suite: its name, NAME:train, NAME:held_out, or a suite file."),
+]
+"""The option that takes a suite."""
 
 _TRAIN_MODULES = {"accelerate", "gguf", "matplotlib", "peft", "safetensors", "tensorboard", "torch", "transformers"}
 _SETTING = re.compile(r"[a-z_]+(\.[^.=]+)*=")
@@ -62,4 +70,4 @@ def split_settings(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [argument for argument in arguments if argument not in settings], settings
 
 
-__all__ = ["registered", "split_settings", "tasks_named", "train_extra"]
+__all__ = ["SuiteName", "registered", "split_settings", "tasks_named", "train_extra"]

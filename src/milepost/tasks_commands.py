@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,14 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .arguments import registered, tasks_named
+from .arguments import SuiteName, registered, tasks_named
 from .authoring_commands import tasks_lock, tasks_new, tasks_schema
-from .console import HELP_OPTIONS, Json, plugin_warnings, print_json, stderr, stdout
-from .sandbox.errors import TaskError
+from .check_command import tasks_check
+from .console import HELP_OPTIONS, Json, plugin_warnings, print_json, stdout
 
 if TYPE_CHECKING:
-    from .agents.task_check import Row, TaskCheck
-    from .envs.checks.static import StaticReport
     from .envs.explain import Explanation
     from .envs.task import Task
 
@@ -25,15 +22,11 @@ tasks_app = typer.Typer(help="See, write and check tasks.", no_args_is_help=True
 tasks_app.command("new")(tasks_new)
 tasks_app.command("schema")(tasks_schema)
 tasks_app.command("lock")(tasks_lock)
+tasks_app.command("check")(tasks_check)
 
 
 EASY_ACTIONS, MEDIUM_ACTIONS = 3, 7
 DESCRIBED_COLUMNS = 110  # of a terminal: on a narrower one descriptions would be a word wide
-
-SuiteName = Annotated[
-    str | None,
-    typer.Option(metavar="SUITE", help="Only those of a suite: its name, NAME:train, NAME:held_out, or a suite file."),
-]
 
 
 @tasks_app.command("list")
@@ -51,18 +44,22 @@ def tasks_list(*, suite: SuiteName = None, as_json: Json = False) -> None:
         table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("milestones", justify="right")
     table.add_column("length", justify="right")
+    table.add_column("oracle", justify="right")
     wide = stdout().width >= DESCRIBED_COLUMNS
     if wide:
         table.add_column("description")
     for task_id, task in tasks.items():
         row = _task_row(task_id, task)
         length = f"{row['oracle_actions']} {row['level']}" if row["level"] else "?"
-        numbers = (f"{row['instances']:,}", str(row["milestones"]), length)
+        seconds = "?" if row["oracle_seconds"] is None else f"{row['oracle_seconds']:.1f} s"
+        numbers = (f"{row['instances']:,}", str(row["milestones"]), length, seconds)
         table.add_row(task_id, row["family"], row["app"], *numbers, *([row["description"]] if wide else []))
     stdout().print(table)
 
 
 def _task_row(task_id: str, task: Task) -> dict[str, Any]:
+    from .envs.suites.oracle_times import bundled_times
+
     return {
         "id": task_id,
         "family": task.family,
@@ -72,6 +69,7 @@ def _task_row(task_id: str, task: Task) -> dict[str, Any]:
         "milestones": len(task.milestones),
         "oracle_actions": len(task.oracle),
         "level": _level(len(task.oracle)),
+        "oracle_seconds": bundled_times().get(task_id),
         "max_steps": task.max_steps,
     }
 
@@ -180,94 +178,6 @@ def _show_explanation(explanation: Explanation, console: Console) -> None:
         console.print("\n[bold]drawn for each episode[/]" if explanation.seed is None else "\n[bold]drawn[/]")
         for name, value in explanation.drawn.items():
             console.print(f"  {name}: {escape(value)}", highlight=False)
-
-
-@tasks_app.command("check")
-def tasks_check(
-    file: Annotated[
-        str | None,
-        typer.Argument(
-            help="A task file (YAML or Python), a folder, a pattern in quotes, or a task's name.", show_default=False
-        ),
-    ] = None,
-    *,
-    suite: SuiteName = None,
-    static: Annotated[bool, typer.Option("--static", help="Only read it; needs no browser.")] = False,
-    seeds: Annotated[int, typer.Option(min=1, help="Instances to play.")] = 8,
-    null_steps: Annotated[
-        int | None,
-        typer.Option(min=1, max=500, help="Steps of the agents that act without sense; if left out, 50 at most."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Check a task: read it, solve it, almost solve it, and let agents at it that understand nothing."""
-    from .agents.task_check import TaskCheck, check_task
-
-    if file is not None and suite is None:
-        reports = _read_for_check(file)
-    elif suite is not None and file is None:
-        reports = [report for task_id in registered(suite) for report in _read_for_check(task_id)]
-    else:
-        raise TaskError("expected a task file or name, or --suite NAME, got both or neither; see `milepost tasks list`")
-    checks: list[TaskCheck] = []
-    if not static and any(report.ok for report in reports):
-        from .sandbox.chromium import find_chromium
-
-        find_chromium()  # without one nothing could be played; better said at once
-    with stderr().status("") as status:
-        for report in reports:
-            if static:
-                checks.append(TaskCheck(name=report.name, findings=report.findings, rows=(), seeds=0, seconds=0.0))
-                continue
-
-            def on_row(row: Row, name: str = report.name) -> None:
-                status.update(f"{escape(name)}: {escape(row.name)} {row.status}")
-
-            status.update(f"{escape(report.name)}: playing")
-            checks.append(check_task(report, seeds=seeds, null_steps=null_steps, on_row=on_row))
-    ok = all(check.ok for check in checks)
-    if as_json:
-        print_json({"ok": ok, "tasks": [check.to_json() for check in checks]})
-    else:
-        for check in checks:
-            _show_task_check(check, stdout())
-    if not ok:
-        raise typer.Exit(1)
-
-
-def _read_for_check(file: str) -> list[StaticReport]:
-    from .envs.checks.static import check_file, check_static
-    from .envs.registration import resolve_id, task_for, tasks_in
-
-    if file.endswith(".py"):
-        return [check_static(task) for task in tasks_in(file)]
-    if file.endswith((".yaml", ".yml")) or Path(file).exists():
-        return check_file(file)
-    return [check_static(task_for(resolve_id(file)))]
-
-
-def _show_task_check(check: TaskCheck, console: Console) -> None:
-    verdict = "[green]ok[/]" if check.ok else "[red]not ok[/]"
-    played = f", {check.seeds} instances in {check.seconds:.1f} s" if check.rows else ""
-    console.print(f"[bold]{escape(check.name)}[/]  {verdict}{played}", highlight=False)
-    colours = {"error": "red", "warning": "yellow", "advice": "cyan", "ok": "green", "failed": "red"}
-    for finding in check.findings:
-        found = escape(f"{finding.place}: {finding.message}")
-        console.print(
-            f"  [{colours[finding.severity]}]{finding.severity:8}[/] {found}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    if check.rows:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("played", "", "seen"):
-            table.add_column(column)
-        for row in check.rows:
-            seen = escape(row.seen)
-            if row.cure:
-                seen += f"\n[dim]expected: {escape(row.expected)}; {escape(row.cure)}[/dim]"
-            table.add_row(escape(row.name), f"[{colours[row.status]}]{row.status}[/]", seen)
-        console.print(table)
 
 
 __all__ = ["tasks_app"]

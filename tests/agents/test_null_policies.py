@@ -10,7 +10,9 @@ from milepost.agents.evaluate import HELD_OUT_SEED, SCRIPTED_POLICIES
 from milepost.agents.null_policies import (
     NULL_STEPS,
     ClickEverythingPolicy,
+    RestThenSubmitPolicy,
     SubmitOnlyPolicy,
+    ending_at_faults,
     for_null_agents,
     shown_elements,
 )
@@ -59,6 +61,23 @@ def test_elements_are_read_off_the_page_as_it_is_shown():
 )
 def test_submit_only_takes_the_button_that_looks_like_it_or_the_first(task, page, action):
     assert acts(SubmitOnlyPolicy(), views(task, ("/", page))) == [action]
+
+
+def test_who_rests_then_submits_stops_when_pressing_changes_nothing(task):
+    saved = ("/", f'{FORM}status "Saved"')
+    episode = views(task, ("/", FORM), ("/", FORM), ("/", FORM), saved, saved, saved)
+    assert acts(RestThenSubmitPolicy(2), episode) == [
+        "noop()", "noop()", "click(4)", "click(4)", "done()", "done()",
+    ]  # fmt: skip
+    assert acts(RestThenSubmitPolicy(1), views(task, ("/", "nothing"), ("/", "nothing"))) == ["noop()", "done()"]
+
+
+def test_episodes_can_be_made_to_end_where_they_can_no_longer_succeed():
+    (task,) = load_tasks(BUNDLED_TASKS / "core" / "search" / "shop-wish.yaml")
+    ending = ending_at_faults(task)
+    forbidden = [milestone.forbidden for milestone in task.milestones]
+    assert any(forbidden)
+    assert [m.ends_episode or not m.forbidden for m in ending.milestones] == [True] * len(forbidden)
 
 
 def test_click_everything_takes_each_element_of_each_page_once_then_goes_back_then_is_done(task):

@@ -1,6 +1,7 @@
 """Playing a task: a sound one passes, and each way of being unsound is named with what was seen."""
 
 import uuid
+from dataclasses import fields
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from milepost.agents.task_check import ORACLE, Row, RowStatus, TaskCheck, check_task
+from milepost.agents.task_check import TaskCheck, check_task, check_tasks
+from milepost.agents.task_check_plan import CheckPlan, quick_plan, thorough_plan
+from milepost.agents.task_check_rows import ORACLE, Row, RowStatus
 from milepost.envs.apps import register_app
 from milepost.envs.apps.website import Website
 from milepost.envs.checks.static import check_file
@@ -166,6 +169,31 @@ def test_after_an_oracle_that_fails_nothing_more_is_played(tmp_path):
     assert [row.name for row in check.rows] == ["start", "oracle"]
 
 
+def test_a_quick_check_plays_the_oracle_as_often_and_agents_without_sense_less():
+    (report,) = check_file(BUNDLED_TASKS / "expense-form.yaml")
+    assert report.task is not None
+    quick, thorough = quick_plan(report.task), thorough_plan(report.task, seeds=5)
+    assert quick.seeds == thorough.seeds == 5
+    assert all(1 <= getattr(quick, field.name) <= getattr(thorough, field.name) for field in fields(CheckPlan))
+    assert quick_plan(report.task, seeds=1, null_steps=7).random_steps == 7
+    assert quick_plan(report.task, seeds=1).near_miss_seeds == 1
+
+
+@pytest.mark.browser
+def test_tasks_side_by_side_come_out_in_order_and_as_alone(tmp_path):
+    texts = {"file-claim": GOOD, "file-wrong": GOOD.replace("file-claim", "file-wrong")}
+    texts["file-wrong"] = texts["file-wrong"].replace('click("Submit")\nnear', 'click("Send")\nnear')
+    for name, text in texts.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    seen: list[str] = []
+    reports = check_file(tmp_path)
+    checks = list(check_tasks(reports, quick_plan, seeds=2, on_row=lambda name, row: seen.append(f"{name} {row.name}")))
+    assert [(check.name, check.ok) for check in checks] == [("file-claim", True), ("file-wrong", False)]
+    assert [row.name for row in checks[1].rows] == ["start", "oracle"]
+    assert set(seen) == {f"{check.name} {row.name}" for check in checks for row in check.rows}
+    assert row(checks[0], "oracle").seen == "2 of 2 earn everything, 1.70, in 4 steps"
+
+
 class Lottery(Website):
     """One page that looks different each time."""
 
@@ -212,6 +240,7 @@ oracle: [click("Draw")]
 @pytest.mark.parametrize("path", sorted(BUNDLED_TASKS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_bundled_tasks_are_solved_missed_and_idled_as_they_say(path: Path):
     for report in check_file(path):
-        check = check_task(report, seeds=4, null_steps=1)  # clicking about has a test of its own, with more episodes
+        # Clicking about has a test of its own, with more episodes.
+        check = check_task(report, seeds=4, null_steps=1)
         assert [(row.name, row.seen) for row in check.rows if row.status is not RowStatus.OK] == []
         assert [f for f in check.findings if f.rule == "after-end"] == []

@@ -55,6 +55,17 @@ def test_the_figures_are_those_that_the_task_names():
         assert wanted == {"revenue": 41250, "best_month": "May", "total": 15000, "top_customer": "Ada Baker"}
 
 
+def test_a_region_s_dashboard_shows_what_its_orders_come_to():
+    for parameters in (WANTED, {}, {"region": "River", "revenue": "12000"}, {"region": "Island", "revenue": "89000"}):
+        for seed in range(3):
+            site = Site("insights", parameters, seed)
+            sold = dict(site.db.execute("SELECT region, sum(amount) FROM sale GROUP BY region").fetchall())
+            earned = dict(site.db.execute("SELECT region, sum(revenue) FROM month GROUP BY region").fetchall())
+            assert {region: earned[region] for region in REGIONS} == sold
+    with pytest.raises(TaskError, match="30 orders to come to 30 at least, got -900"):
+        Site("insights", {"region": "North", "revenue": "2000", "quarter": "Spring", "total": "2900"}, 1)
+
+
 def test_every_region_and_quarter_has_ten_orders(site):
     counts = site.db.execute("SELECT count(*) FROM sale GROUP BY region, quarter").fetchall()
     assert [n for (n,) in counts] == [10] * len(REGIONS) * len(QUARTERS)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from milepost.envs.registration import BUNDLED_TASKS
+from milepost.envs.suites.oracle_times import bundled_times
 
 from .conftest import Run
 
@@ -44,6 +45,7 @@ def test_list_and_check_take_a_suite_or_a_part_of_it(milepost: Run, tmp_path: Pa
         "report-download-v0",
         "mail-attach-v0",
     ]
+    assert all(row["oracle_seconds"] == bundled_times().get(row["id"]) for row in listed)
     assert [(row["oracle_actions"], row["level"]) for row in listed] == [(4, "medium"), (4, "medium"), (5, "medium")]
     checked = milepost("tasks", "check", "--suite", path, "--static", "--json").document()
     assert [row["name"] for row in checked["tasks"]] == ["expense-form", "report-download", "mail-attach"]

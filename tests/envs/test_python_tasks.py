@@ -107,6 +107,32 @@ def test_what_a_function_sees_is_evidence_and_the_reset_is_taken_off(task):
     assert not success.held_at_reset(moment("ada", inbox, step=0))
 
 
+def test_functions_may_name_self_and_nothing_outlives_a_call():
+    @milepost.register_task
+    class TypedTask:
+        """Typed as a checker wants it."""
+
+        family, goal, max_steps, oracle = "files", "Write a.txt.", 3, ('write_file("a.txt", "x")',)
+        files = {"b.txt": "b"}  # noqa: RUF012
+        _calls = 0
+
+        @milepost.milestone(reward=0.25)
+        def seen(self, moment: Moment) -> bool:
+            """It was seen."""
+            self._calls += 1
+            return self._calls == 1 and "a.txt" in paths(moment)
+
+        def success(self, moment: Moment) -> bool:
+            """It is there."""
+            return "a.txt" in paths(moment)
+
+    assert [m.id for m in TypedTask.milestones] == ["seen", "success"]
+    assert [m.description for m in TypedTask.milestones] == ["It was seen.", "It is there."]
+    for milestone in TypedTask.instantiate(0).milestones:
+        for _ in range(2):
+            assert milestone.detector(moment("ada", ("a.txt",))) is not None
+
+
 def test_the_check_sets_up_and_finds_nothing_wrong(task):
     report = check_static(task)
     assert [f for f in report.findings if f.severity != "advice"] == []
@@ -234,7 +260,7 @@ def test_a_file_of_python_registers_its_tasks(tmp_path):
         ("", "max_stepz = 3", "max_stepz", ["unknown attribute 'max_stepz'", "did you mean 'max_steps'?"]),
         ("", "max_steps = 'many'", "max_steps", ["'many'", "write a whole number"]),
         ("", "goal = 'Write {wrd}.'", "goal", ["'wrd'", "did you mean 'word'?"]),
-        ("", "def setup(self, episode): pass", "def setup", ["setup(episode)", "one argument", "no `self`"]),
+        ("", "def setup(self): pass", "def setup", ["setup(episode)", "one argument", "beside `self`", "got ()"]),
         ("", "site = './pages'", "site", ["a folder of HTML files", "'./pages'"]),
         ("", "def helper(moment): return True", "def helper", ["unknown attribute 'helper'", "begin it with _"]),
     ],

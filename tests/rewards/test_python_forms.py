@@ -113,6 +113,11 @@ FORMS = [
         [3],
     ),
     (
+        "{detector: in_app, app: shop, of: {detector: at_end, of: {detector: url_loaded, path: /bikes}}}",
+        detectors.in_app("shop", detectors.at_end(detectors.url_loaded(path="/bikes"))),
+        [5],
+    ),
+    (
         "{detector: at_end, of: {detector: url_loaded, path: /bikes}}",
         detectors.at_end(detectors.url_loaded(path="/bikes")),
         [5],

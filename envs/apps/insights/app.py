@@ -62,7 +62,8 @@ class InsightsApp(Desk):
     def fill(self, db: sqlite3.Connection, rng: np.random.Generator, parameters: Mapping[str, Any]) -> None:
         """Draw the orders and the months."""
         wanted = wanted_of(parameters)
-        store.fill(db, draw_orders(rng, wanted), draw_months(rng, wanted), wanted)
+        orders = draw_orders(rng, wanted)
+        store.fill(db, orders, draw_months(rng, wanted, orders), wanted)
 
     def state(self, db: sqlite3.Connection) -> dict[str, Any]:
         """Return what was looked at, exported and made."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ class Wanted:
         quarter: the quarter, of this region's orders.
         best_month: the region's month with the largest revenue.
         total: what the region's orders of the quarter come to.
-        revenues: what the months of some regions come to.
+        revenues: what the orders of some regions come to, and so their months.
         top_customer: whose order is the largest of all that are late.
     """
 
@@ -103,7 +104,7 @@ def draw_orders(rng: np.random.Generator, wanted: Wanted) -> list[Order]:
     """Return all orders, newest number last; of every region and quarter there are ten.
 
     Raises:
-        TaskError: the total cannot be made of ten orders.
+        TaskError: a total or a revenue cannot be made of its orders.
     """
     given = () if wanted.top_customer is None else (wanted.top_customer,)
     people = draw_people(rng, 80, without=given)
@@ -117,14 +118,20 @@ def draw_orders(rng: np.random.Generator, wanted: Wanted) -> list[Order]:
     customers = [people[i] for i in whose]
     if wanted.region is not None and wanted.quarter is not None and wanted.total is not None:
         own = [i for i, cell in enumerate(cells) if cell == (wanted.region, wanted.quarter)]
-        shares = np.floor(wanted.total * rng.dirichlet(np.full(len(own), 6.0))).astype(int)
-        shares[0] += wanted.total - int(shares.sum())
-        for i, share in zip(own, shares.tolist(), strict=True):
-            amounts[i] = share
+        _share_out(rng, amounts, own, wanted.total)
     if wanted.top_customer is not None:
-        elsewhere = [i for i, cell in enumerate(cells) if cell != (wanted.region, wanted.quarter)]
+        elsewhere = [
+            i
+            for i, cell in enumerate(cells)
+            if cell != (wanted.region, wanted.quarter) and cell[0] not in wanted.revenues
+        ]
         i = elsewhere[int(rng.integers(len(elsewhere)))]
         customers[i], states[i], amounts[i] = wanted.top_customer, "Late", 95_000 + amounts[i]
+    for region, revenue in wanted.revenues.items():
+        known = (wanted.region, wanted.quarter) if wanted.total is not None else None
+        free = [i for i, cell in enumerate(cells) if cell[0] == region and cell != known]
+        fixed = sum(amounts[i] for i, cell in enumerate(cells) if cell[0] == region and cell == known)
+        _share_out(rng, amounts, free, revenue - fixed)
     return [
         Order(
             number=first + i,
@@ -139,14 +146,30 @@ def draw_orders(rng: np.random.Generator, wanted: Wanted) -> list[Order]:
     ]
 
 
-def draw_months(rng: np.random.Generator, wanted: Wanted) -> dict[str, list[int]]:
+def _share_out(rng: np.random.Generator, amounts: list[int], which: Sequence[int], total: int) -> None:
+    """Let these orders come to a total, each to a share of it."""
+    if total < len(which):
+        raise TaskError(
+            f"the application 'insights' expects {len(which)} orders to come to {len(which)} at least, got {total}; "
+            "raise the revenue, or lower the total of the quarter"
+        )
+    shares = np.floor((total - len(which)) * rng.dirichlet(np.full(len(which), 6.0))).astype(int) + 1
+    shares[0] += total - int(shares.sum())
+    for i, share in zip(which, shares.tolist(), strict=True):
+        amounts[i] = share
+
+
+def draw_months(rng: np.random.Generator, wanted: Wanted, orders: Sequence[Order]) -> dict[str, list[int]]:
     """Return the revenue of every region by month, the closed dashboard's among them; one month is the best.
 
-    A region's revenue is the sum of its months; it is what the task says, where it says so.
+    A region's revenue is the sum of its months, and what its orders come to.
     """
     drawn: dict[str, list[int]] = {}
+    sold: Counter[str] = Counter()
+    for order in orders:
+        sold[order.region] += order.amount
     for region in (*REGIONS, CLOSED):
-        total = wanted.revenues.get(region, int(rng.integers(20_000, 80_000)))
+        total = sold[region] if region in REGIONS else int(rng.integers(20_000, 80_000))
         best = int(rng.integers(len(MONTHS)))
         if region == wanted.region and wanted.best_month is not None:
             best = MONTHS.index(wanted.best_month)

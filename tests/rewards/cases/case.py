@@ -36,6 +36,7 @@ class Case:
         positive: actions of which the last one is paid.
         near_miss: the same but for one action, which is left out, put in or another.
         forged: the same appearance without the deed: by the page's script, or in the agent's own words.
+        neighbour: the pages of a second application of the task, if it has one.
         lie: what the forgery puts before the agent's eyes: parts of the last observation's texts, by their keys.
     """
 
@@ -45,6 +46,7 @@ class Case:
     near_miss: tuple[str, ...]
     forged: tuple[str, ...]
     lie: Mapping[str, str]
+    neighbour: Mapping[str, str] | None = None
 
     def stage(self, kind: str) -> Stage:
         """Return the task that pays for the detector alone."""
@@ -54,6 +56,7 @@ class Case:
             honest=self.positive,
             pages=self.pages,
             actions=tuple(GROUPS),
+            neighbour=self.neighbour,
         )
 
 

@@ -85,6 +85,15 @@ COMBINED: dict[str, Case] = {
         forged=('click("Start")', "noop()", 'click("Forge")', 'click("Finish")'),
         lie={"page": 'status "Finished"'},
     ),
+    "in_app": Case(
+        detector={"app": "hostile-case-in-app-next", "of": ONE_ORDER},
+        pages={"/": ORDER + FORGED_RECEIPT},
+        neighbour={"/": ORDER},
+        positive=('goto("http://hostile-case-in-app-next.local/")', *ORDERED),
+        near_miss=("noop()", *ORDERED),
+        forged=(*ORDERED[:2], 'click("Forge")', "noop()"),
+        lie={"page": "Saved as EX-1"},
+    ),
     "at_end": Case(
         detector={"of": {"detector": "all", "of": [ONE_ORDER, NO_DELETE]}},
         pages={"/": f"<button>Delete</button>{ORDER}{FORGED_RECEIPT}"},
