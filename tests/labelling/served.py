@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milepost.trainers.labelling.pictures import PictureMaker, picture_folder
 from milepost.trainers.labelling.plan import PlanSettings, make_plan
-from milepost.trainers.labelling.server import LabelPage, LabelServer
+from milepost.trainers.labelling.server import LabelPage
 from milepost.trainers.labelling.session import LabelSession
+from milepost.trainers.local_page.server import LocalServer
+from milepost.trainers.pictures import PictureMaker, picture_folder
 from milepost.trainers.recorded import RecordedEpisodes
 
 
@@ -29,7 +30,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Served:
-    server: LabelServer
+    server: LocalServer
     session: LabelSession
     out: Path
 
@@ -83,7 +84,7 @@ def serving(run: Path, annotator: str = "kim", **settings: Any) -> Iterator[Serv
     folder = picture_folder(run, run)
     maker = PictureMaker(episodes.trajectory, lambda ref: folder)
     try:
-        with LabelServer(LabelPage(session, maker, episodes.trajectory).app()) as server:
+        with LocalServer(LabelPage(session, maker, episodes.trajectory).app()) as server:
             server.start()
             yield Served(server, session, run / "labels.jsonl")
     finally:
