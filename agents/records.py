@@ -6,6 +6,7 @@ Nothing here is ever re-tokenised. Everything that trains, exports or hands over
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 
 from ..rewards.types import Source, TierScore
 from ..sandbox.errors import FailureKind
@@ -78,15 +79,15 @@ class Trajectory:
 
     @property
     def total_reward(self) -> float:
-        """Sum of the scored steps' rewards."""
-        return sum(s.reward for s in self.steps if s.reward is not None)
+        """Sum of the scored steps' rewards, rounded once, as in the ledger's footer, so that all say the same."""
+        return fsum(s.reward for s in self.steps if s.reward is not None)
 
     @property
     def rule_reward(self) -> float:
         """What rules measured of it, whichever layer's word is the reward."""
         if not any(s.tiers for s in self.steps):
             return self.total_reward
-        return sum(x.raw for s in self.steps for x in s.tiers if x.tier is Source.RULE and x.raw is not None)
+        return fsum(x.raw for s in self.steps for x in s.tiers if x.tier is Source.RULE and x.raw is not None)
 
 
 __all__ = ["StepRecord", "Trajectory"]

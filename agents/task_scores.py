@@ -146,7 +146,7 @@ def score(task: str, trajectories: Sequence[Trajectory]) -> TaskScore:
     instances = [definition.instantiate(t.seed) for t in played]
     episodes = list(zip(played, instances, strict=True))
     successes = sum(t.success for t in played)
-    undecided = sum(_is_undecided(t, instance) for t, instance in episodes)
+    undecided = sum(is_undecided(t, instance) for t, instance in episodes)
     known = [(t, instance) for t, instance in episodes if all(step.reward is not None for step in t.steps)]
     reached: Counter[str] = Counter()
     unjudged: Counter[str] = Counter()
@@ -191,7 +191,7 @@ def _rules_succeed(trajectory: Trajectory, instance: TaskInstance) -> bool:
     return instance.rule_success <= reached and not _is_at_fault(reached, instance)
 
 
-def _is_undecided(trajectory: Trajectory, instance: TaskInstance) -> bool:
+def is_undecided(trajectory: Trajectory, instance: TaskInstance) -> bool:
     """Tell whether nothing but open milestones of meaning stands between an episode and success."""
     missing = instance.success - _reached(trajectory, instance)
     return (
@@ -207,4 +207,4 @@ def _mean(values: Iterable[float]) -> float | None:
     return sum(listed) / len(listed) if listed else None
 
 
-__all__ = ["EvaluationResult", "TaskScore", "as_percent", "score", "wilson_interval"]
+__all__ = ["EvaluationResult", "TaskScore", "as_percent", "is_undecided", "score", "wilson_interval"]

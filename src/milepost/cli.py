@@ -28,6 +28,7 @@ from .preferences_commands import preferences_app
 from .sandbox.errors import MilepostError, TaskError
 from .serve_commands import serve
 from .tasks_commands import tasks_app
+from .view_command import view
 
 if TYPE_CHECKING:
     from .agents.records import Trajectory
@@ -49,6 +50,7 @@ app.add_typer(preferences_app, name="preferences")
 app.add_typer(label_app, name="label")
 app.command("play")(play)
 app.command()(serve)
+app.command()(view)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
