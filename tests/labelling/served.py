@@ -29,10 +29,10 @@ class Reply:
 
 
 @dataclass(slots=True)
-class Served:
+class ServedPage:
+    """A page's server, and what asks it."""
+
     server: LocalServer
-    session: LabelSession
-    out: Path
 
     @property
     def host(self) -> str:
@@ -74,6 +74,14 @@ class Served:
 
     def post(self, path: str, data: Any, **headers: str | None) -> Reply:
         return self.ask("POST", path, json.dumps(data).encode(), bare=False, **headers)
+
+
+@dataclass(slots=True)
+class Served(ServedPage):
+    """The labelling page's server, with what stands behind it."""
+
+    session: LabelSession
+    out: Path
 
 
 @contextmanager
