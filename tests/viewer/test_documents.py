@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from milepost.agents.rescore_run import rescore_run
@@ -172,7 +173,7 @@ def test_every_tool_says_the_same_numbers(run: Path):
 
 
 def test_tenths_are_summed_as_in_the_ledger():
-    """0.1 thirty times is 3.0 when it is rounded once, and 2.9999999999999996 when it is rounded thirty times."""
+    """0.1 thirty times is 3.0 when it is rounded once, and 3.0000000000000013 when it is rounded thirty times."""
     summed = bare_episode(*("a()" for _ in range(30)))
     trajectory = replace(summed, steps=tuple(replace(step, reward=0.1) for step in summed.steps))
     assert trajectory.total_reward == trajectory.rule_reward == 3.0
@@ -228,6 +229,7 @@ def test_nothing_unseen_reaches_the_page(tmp_path: Path):
             *trajectory.steps[1:],
         )
         folder.write_trajectories(0, [replace(trajectory, steps=steps, stop_reason=hostile, final_observation=hostile)])
-    text = str(told(tmp_path / "run")) + str(run_document(RunIndex.open(tmp_path / "run")))
-    assert not {"\u202e", "\u2066", "\x00"} & set(text)
+    text = orjson.dumps([told(tmp_path / "run"), run_document(RunIndex.open(tmp_path / "run"))]).decode()
+    assert not {"\u202e", "\u2066"} & set(text)
+    assert "\\u0000" not in text
     assert "\u27e8U+202E\u27e9" in text

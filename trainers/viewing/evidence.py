@@ -56,7 +56,7 @@ def read(path: Path | None, head: str | None) -> LedgerRead:
         return LedgerRead(ledger=None, state="unreadable", note=harmless(str(error), 1_000))
     if head is not None and head != ledger.head:
         note = "Its last line is not the one that the run recorded: it was made anew, or lines were cut off."
-        return LedgerRead(ledger=ledger, state="tampered", note=note)
+        return LedgerRead(ledger=None, state="tampered", note=note)
     if ledger.torn or ledger.footer is None:
         return LedgerRead(ledger=ledger, state="torn", note="It was broken off: the process ended before the episode.")
     return LedgerRead(ledger=ledger, state="whole")

@@ -28,6 +28,7 @@ from ..recorded import trajectory_files, trajectory_from_line
 from ..run_folder import write_atomically, writing
 
 _FORMAT = 1
+_MAX_NAME_BYTES = 255
 _PLACE = Path("view") / "index.json"
 
 
@@ -203,7 +204,7 @@ def _row(raw: bytes, path: Path, name: str, line: int, offset: int) -> EpisodeRo
             bits=int(steps[-1]["milestones_after"]) if steps else 0,
             errors=sum(bool(step.get("error")) for step in steps),
             policy_version=int(told["policy_version"]),
-            ledger=Path(told.get("ledger_path") or "").name,
+            ledger=_ledger_name(told.get("ledger_path") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(
@@ -229,6 +230,12 @@ def _outcome(told: Mapping[str, Any]) -> Outcome:
             return Outcome.UNDECIDED if is_undecided(trajectory, instance) else Outcome.FAILED
         return Outcome.UNDECIDED  # of a task that is not known here, nobody can tell
     return Outcome.FAILED
+
+
+def _ledger_name(recorded: str) -> str:
+    """Return the name of a recorded path, "" where no file can have it."""
+    name = Path(recorded).name
+    return "" if "\0" in name or len(name.encode("utf-8", "replace")) > _MAX_NAME_BYTES else name
 
 
 def _iteration(path: Path) -> int | None:

@@ -1,6 +1,6 @@
 """The viewer's answers; `local_page` has the server and the gate.
 
-    viewer = Viewer(RunIndex.open(run), maker, TokenTexts(run))
+    viewer = Viewer(RunIndex.open(run), TokenTexts(run), run / "pictures")
     with LocalServer(viewer.app()) as server:
         print(server.url)
         server.run()  # until Ctrl-C
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from starlette.routing import Route
 
 from ...agents.records import Trajectory
 from ...rewards.preferences import TrajectoryRef
-from ...sandbox.errors import MilepostError, RunError
+from ...sandbox.errors import MilepostError
 from ..local_page.text import harmless
 from ..pictures import PictureMaker, Pictures
 from .episode import episode_document
@@ -104,32 +104,26 @@ class Viewer:
         return await _answer(read)
 
     async def _episode(self, request: Request) -> Response:
-        number = self._number(request, "number")
-        return await _answer(number and (lambda: episode_document(self._index, number[0], self._texts)))
+        if (number := self._number(request, "number")) is None:
+            return _no_such_episode()
+        return await _answer(lambda: episode_document(self._index, number, self._texts))
 
     async def _rescored(self, request: Request) -> Response:
-        number = self._number(request, "number")
-        return await _answer(
-            number and (lambda: rescored(self._index.ledger(number[0]), self._index.trajectory(number[0]).ledger_hash))
-        )
+        if (number := self._number(request, "number")) is None:
+            return _no_such_episode()
+        index = self._index
+        return await _answer(lambda: rescored(index.ledger(number), index.trajectory(number).ledger_hash))
 
     async def _pictures(self, request: Request) -> Response:
-        number = self._number(request, "number")
-        if number is None:
-            return await _answer(None)
-        ref = self._ref(number[0])
-        self.maker.want([ref])
-        waited = asyncio.wrap_future(self.maker.pictures(ref))
-        try:
-            done, _ = await asyncio.wait([waited], timeout=PICTURES_WAIT_S)
-        finally:
-            waited.cancel()  # the waiting only; a picture may come after the server's loop is gone
-        return await _answer(lambda: pictures_told(waited.result() if done else None))
+        if (number := self._number(request, "number")) is None:
+            return _no_such_episode()
+        (made,) = await self._taken([number])
+        return await _answer(lambda: pictures_told(made))
 
     async def _picture(self, request: Request) -> Response:
         number, moment = self._number(request, "number"), request.path_params["moment"]
         if number is not None and _NUMBER.fullmatch(moment):
-            future = self.maker.pictures(self._ref(number[0]))
+            future = self.maker.pictures(self._ref(number))
             made = future.result() if future.done() else Pictures()
             path = made.files[int(moment)] if int(moment) < len(made.files) else None
             if path is not None and path.is_file():
@@ -138,25 +132,35 @@ class Viewer:
 
     async def _export(self, request: Request) -> Response:
         asked = [self._number(request, name) for name in ("number", "other") if name in request.path_params]
-        numbers = [number[0] for number in asked if number is not None]
+        numbers = [number for number in asked if number is not None]
         if len(numbers) < len(asked):
-            return await _answer(None)
-        refs = [self._ref(number) for number in numbers]
-        self.maker.want(refs)
-        futures = [self.maker.pictures(ref) for ref in refs]
-        pictures = [await asyncio.wrap_future(future) for future in futures]
-        chosen = [Exported(number=number, pictures=made) for number, made in zip(numbers, pictures, strict=True)]
+            return _no_such_episode()
+        while None in (pictures := await self._taken(numbers)):
+            pass  # somebody may have wanted others in between, so they are asked for again
+        chosen = [Exported(number=n, pictures=made or Pictures()) for n, made in zip(numbers, pictures, strict=True)]
         try:
             page = await run_in_threadpool(exported_page, self._index, self._texts, chosen)
         except MilepostError as error:
-            return PlainTextResponse(str(error), 500)
+            return PlainTextResponse(harmless(str(error), 1_000), 500)
         name = f"{_file_name(self._index.run.name)}-{'-'.join(map(str, numbers))}.html"
         return Response(page, media_type="text/html", headers={"content-disposition": f'attachment; filename="{name}"'})
 
-    def _number(self, request: Request, name: str) -> tuple[int] | None:
-        """Return the number that a path names, in a tuple since 0 is one; None if there is no such episode."""
+    async def _taken(self, numbers: Sequence[int]) -> list[Pictures | None]:
+        """Ask for episodes' pictures and wait for a while; None where they are still being taken."""
+        refs = [self._ref(number) for number in numbers]
+        self.maker.want(refs)
+        waited = [asyncio.wrap_future(self.maker.pictures(ref)) for ref in refs]
+        try:
+            done, _ = await asyncio.wait(waited, timeout=PICTURES_WAIT_S)
+        finally:
+            for future in waited:
+                future.cancel()  # the waiting only; a picture may come after the server's loop is gone
+        return [future.result() if future in done else None for future in waited]
+
+    def _number(self, request: Request, name: str) -> int | None:
+        """Return the number that a path names; None if there is no such episode."""
         told = request.path_params[name]
-        return (int(told),) if _NUMBER.fullmatch(told) and int(told) < len(self._index.rows) else None
+        return int(told) if _NUMBER.fullmatch(told) and int(told) < len(self._index.rows) else None
 
 
 def pictures_told(pictures: Pictures | None) -> dict[str, Any]:
@@ -180,14 +184,15 @@ def pictures_told(pictures: Pictures | None) -> dict[str, Any]:
     }
 
 
-async def _answer(told: Callable[[], dict[str, Any]] | None) -> Response:
-    if told is None:
-        return PlainTextResponse("there is no such episode", 404)
+async def _answer(told: Callable[[], dict[str, Any]]) -> Response:
     try:
         return Response(await run_in_threadpool(lambda: orjson.dumps(told())), media_type="application/json")
     except MilepostError as error:
-        status = 409 if isinstance(error, RunError) else 500
-        return PlainTextResponse(harmless(str(error), 1_000), status)
+        return PlainTextResponse(harmless(str(error), 1_000), 409)
+
+
+def _no_such_episode() -> Response:
+    return PlainTextResponse("there is no such episode", 404)
 
 
 def _file_name(name: str) -> str:

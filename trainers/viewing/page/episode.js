@@ -50,7 +50,7 @@ function screen({ number, episode, actions }) {
       el("div", { class: "right" },
         section("What this action earned", el("div", { id: "earned" })),
         section("Milestones", el("div", { id: "timeline" }), el("p", { class: "ledger", id: "ledger" })),
-        section("What the model saw", el("p", { class: "url", id: "url" }), el("pre", { id: "seen", tabindex: "0", "aria-label": "Observation" }),
+        section("What the model saw", el("p", { class: "url", id: "url" }), el("pre", { id: "seen", tabindex: "0", role: "region", "aria-label": "Observation" }),
           el("details", { id: "prompt" }, el("summary", {}, "The prompt around it"))),
         section("What happened in this step", el("div", { id: "events" })))));
 }
@@ -90,11 +90,11 @@ function draw(mine) {
 function drawPrompt(episode, moment) {
   const details = byId("prompt");
   const parts = [];
-  if (moment.prompt) parts.push(el("p", { class: "quiet" }, "As the model saw it, template included:"), el("pre", { tabindex: "0", "aria-label": "Prompt" }, moment.prompt));
+  if (moment.prompt) parts.push(el("p", { class: "quiet" }, "As the model saw it, template included:"), el("pre", { tabindex: "0", role: "region", "aria-label": "Prompt" }, moment.prompt));
   else if (episode.prompt.length === 0) parts.push(el("p", { class: "quiet" }, "Not known: the task is not registered here."));
   else {
     parts.push(el("p", { class: "quiet" }, "Put together again from the task; the prompts\u2019 tokens were not kept. The goal and the observation follow."));
-    for (const turn of episode.prompt) parts.push(el("p", { class: "role" }, turn.role), el("pre", {}, turn.content));
+    for (const turn of episode.prompt) parts.push(el("p", { class: "role" }, turn.role), el("pre", { class: "whole" }, turn.content));
   }
   details.replaceChildren(details.firstElementChild, ...parts);
 }

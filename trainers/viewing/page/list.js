@@ -56,8 +56,9 @@ function matches(row) {
     if (row.task !== Number(ofTask) || reached(row, Number(bit)) !== (yes === "1")) return false;
   }
   if (q === "") return true;
-  const text = `${row.number} ${list.run.tasks[row.task].name} seed ${row.seed} ${outcomeOf(row)} ${list.run.stops[row.stop]}`;
-  return q.toLowerCase().split(/\s+/).every((word) => text.toLowerCase().includes(word));
+  const text = `${list.run.tasks[row.task].name} seed ${outcomeOf(row)} ${list.run.stops[row.stop]}`.toLowerCase();
+  const isThere = (word) => (/^#?\d+$/.test(word) ? [row.number, row.seed].includes(Number(word.replace("#", ""))) : text.includes(word));
+  return q.toLowerCase().trim().split(/\s+/).every(isThere);
 }
 
 function apply() {
@@ -151,7 +152,7 @@ export function showList(main, actions) {
   const grid = el("div", { class: "grid", role: "grid", tabindex: "0", id: "grid", "aria-label": "Episodes" },
     el("div", { role: "rowgroup", class: "heads" }, heads), space);
   const result = el("p", { class: "result", id: "result", role: "status" });
-  main.replaceChildren(el("section", { class: "list", "aria-label": "Episodes" }, filters, result, grid));
+  main.replaceChildren(el("section", { class: "list", "aria-label": "Episodes" }, el("h1", { class: "unseen" }, "Episodes"), filters, result, grid));
   grid.addEventListener("scroll", () => drawRows());
   shown = { grid, space, result, clear, actions };
   redraw();

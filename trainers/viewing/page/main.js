@@ -131,6 +131,7 @@ help.addEventListener("keydown", (event) => {
   if (event.key === "?") {
     help.close();
     event.preventDefault();
+    event.stopPropagation(); // else the key would open it again
   }
 });
 window.addEventListener("hashchange", route);

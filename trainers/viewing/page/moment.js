@@ -95,7 +95,7 @@ export function earned(moment) {
 export function events(moment) {
   if (isEnd(moment) || moment.events === null) return el("p", { class: "quiet" }, "Not recorded.");
   if (moment.events.listed.length === 0) return el("p", { class: "quiet" }, "Nothing happened.");
-  return el("ul", { class: "events" }, moment.events.listed.map(([kind, text]) => el("li", {}, el("span", { class: "kind" }, kind), said(text))),
+  return el("ul", { class: "events", tabindex: "0", "aria-label": "Events" }, moment.events.listed.map(([kind, text]) => el("li", {}, el("span", { class: "kind" }, kind), said(text))),
     moment.events.cut > 0 ? el("li", { class: "quiet" }, `and ${moment.events.cut} more`) : null);
 }
 
