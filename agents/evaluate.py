@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ..envs.observation_kinds import DEFAULT_KINDS
 from ..envs.registration import env_id_of, task_for
 from ..rewards.router import Unscored
-from ..sandbox.errors import RunError
-from .null_policies import ClickEverythingPolicy, SubmitOnlyPolicy
-from .policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy
+from .evaluation.policies import SCRIPTED_POLICIES, policy_named
+from .policies import Policy
 from .records import Trajectory
 from .rollout import EnvPool, EpisodeSpec, RolloutTimes, run_episodes
 from .settlement import Settler
@@ -19,14 +17,6 @@ from .task_scores import EvaluationResult, TaskScore, score, wilson_interval
 
 HELD_OUT_SEED = 1_000_000
 """First seed of evaluation; training draws its seeds below it."""
-
-SCRIPTED_POLICIES: dict[str, Callable[[], Policy]] = {
-    "oracle": OraclePolicy,
-    "noop": NoopPolicy,
-    "random": RandomPolicy,
-    "submit-only": SubmitOnlyPolicy,
-    "click-everything": ClickEverythingPolicy,
-}
 
 
 def evaluate_policy(
@@ -88,20 +78,16 @@ def evaluate(
     settler: Settler | None = None,
     on_episode: Callable[[int, Trajectory], None] | None = None,
 ) -> EvaluationResult:
-    """Evaluate a policy given by name: one of `SCRIPTED_POLICIES`, or the folder of a training run.
+    """Evaluate a policy given by name (see `evaluation.policies`), in memory; `evaluation.play` keeps what it plays.
 
     Raises:
         TaskError: a task is unknown.
         RewardError: something is unscored, and the settler requires that nothing is.
-        RunError: the policy is neither a known name nor a run folder with a checkpoint.
+        RunError: there is no such policy.
         EngineError: the run's model is missing.
     """
-    acting = SCRIPTED_POLICIES[policy]() if policy in SCRIPTED_POLICIES else load_policy(policy)
-    by_reading = any(
-        not task_for(task_id).oracle for task_id in task_ids
-    )  # only then an oracle looks at more than text
-    kinds = getattr(acting, "observations", DEFAULT_KINDS) if by_reading else DEFAULT_KINDS
-    with EnvPool(observations=kinds) as pool:
+    acting = policy_named(policy).load()
+    with EnvPool(observations=kinds_for(acting, task_ids)) as pool:
         return evaluate_policy(
             task_ids,
             acting,
@@ -115,38 +101,12 @@ def evaluate(
         )
 
 
-def load_policy(run: str) -> Policy:
-    """Return the greedy policy of a training run's newest checkpoint.
-
-    Raises:
-        RunError: there is no run with a checkpoint in that folder.
-        EngineError: its model is missing.
-    """
-    import torch
-    import yaml
-
-    folder = Path(run)
-    saved = sorted(folder.glob("checkpoints/iteration_*/adapter"))
-    if not (folder / "config.yaml").is_file() or not saved:
-        raise RunError(
-            f"policy {run!r}: expected one of {', '.join(SCRIPTED_POLICIES)}, or the folder of a training run with a "
-            "checkpoint; there is none. Train one with `milepost train grpo CONFIG.yaml`, or name an existing run."
-        )
-    from .engines.hf import HFEngine
-    from .loading import load_model
-    from .lora import load_lora
-    from .policies import LanguageModelPolicy
-    from .precision import resolve_precision
-
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    base, tokenizer = load_model(config["model"], dtype=resolve_precision(config["precision"]))
-    return LanguageModelPolicy(
-        engine=HFEngine(load_lora(base, saved[-1], trainable=False)),
-        tokenizer=tokenizer,
-        generator=torch.Generator().manual_seed(config["seed"]),
-        temperature=0.0,
-        max_new_tokens=config["max_new_tokens"],
-    )
+def kinds_for(policy: Policy, task_ids: Sequence[str]) -> Sequence[str]:
+    """Return the kinds of observation that a policy looks at in these tasks."""
+    # An oracle looks at more than text only where tasks have none of their own.
+    by_reading = any(not task_for(task_id).oracle for task_id in task_ids)
+    kinds: Sequence[str] = getattr(policy, "observations", DEFAULT_KINDS) if by_reading else DEFAULT_KINDS
+    return kinds
 
 
 __all__ = [
@@ -156,7 +116,7 @@ __all__ = [
     "TaskScore",
     "evaluate",
     "evaluate_policy",
-    "load_policy",
+    "kinds_for",
     "score",
     "wilson_interval",
 ]

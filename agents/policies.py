@@ -56,13 +56,28 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """An action, with the tokens behind it when a language model chose it (see `StepRecord`)."""
+    """An action, with the tokens behind it when a language model chose it (see `StepRecord`).
+
+    Attributes:
+        action: what to do.
+        prompt_ids: see `StepRecord`, as the next three.
+        response_ids: see there.
+        behaviour_logprobs: see there.
+        entropy: see there.
+        prompt_tokens: how many tokens the prompt had, where the ids are not known.
+        completion_tokens: the same of the answer.
+        failure: why there is no action, if what was to decide broke down: the episode then ends as one that the machine
+            broke, to be played again or left out, never scored.
+    """
 
     action: str
     prompt_ids: tuple[int, ...] = ()
     response_ids: tuple[int, ...] = ()
     behaviour_logprobs: tuple[float, ...] = ()
     entropy: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    failure: str | None = None
 
 
 class Policy(Protocol):

@@ -79,8 +79,8 @@ class Trajectory:
 
     @property
     def total_reward(self) -> float:
-        """Sum of the scored steps' rewards, rounded once, as in the ledger's footer, so that all say the same."""
-        return fsum(s.reward for s in self.steps if s.reward is not None)
+        """Sum of the scored steps' rewards."""
+        return fsum(s.reward for s in self.steps if s.reward is not None)  # as ledgers are summed: to the last digit
 
     @property
     def rule_reward(self) -> float:

@@ -27,8 +27,9 @@ from ..envs.task import Task
 from ..rewards.ledger_records import LedgerHeader
 from ..rewards.rescoring import PASSED, EpisodeReport, Reached, Rules, Verdict, examine
 from ..sandbox.errors import RunError, TaskError
+from .evaluation.outcome import success_rate
 
-_ITERATION = re.compile(r"iteration_\d+\.jsonl")
+_ITERATION = re.compile(r"(iteration_\d+|episodes)\.jsonl")  # a run's trajectories, an evaluation's episodes
 _OTHER_FILES = frozenset({"metrics.jsonl"})
 
 
@@ -116,6 +117,11 @@ class RunReport:
         return sum(report.new_success is True for report in self.scored)
 
     @property
+    def success_rate(self) -> float | None:
+        """Recorded successes over the episodes that were scored again and of which it is known."""
+        return success_rate(report.old_success for report in self.scored)
+
+    @property
     def findings(self) -> tuple[EpisodeReport, ...]:
         """Episodes that there is something to say of."""
         return tuple(report for report in self.episodes if report.verdict is not Verdict.OK or report.moved)
@@ -139,6 +145,7 @@ class RunReport:
             "unsealed": self.unsealed,
             "old_total": self.old_total,
             "new_total": self.new_total,
+            "success_rate": self.success_rate,
         }
         if self.changed:
             document |= {
@@ -190,7 +197,8 @@ def find_ledgers(path: Path | str) -> list[Path]:
     if not found:
         raise RunError(
             f"expected a run's folder, a folder of ledgers (*.jsonl) or a ledger, found no ledger at {path}; runs keep "
-            "theirs in trajectories/iteration_NNN/, environments in the folder that ledger_dir named"
+            "theirs in trajectories/iteration_NNN/, evaluations in episodes/, environments in the folder that "
+            "ledger_dir named"
         )
     return found
 
@@ -272,7 +280,7 @@ def _recorded_heads(folder: Path) -> dict[str, str | None]:
 def _missing(path: Path, ledgers: Sequence[Path]) -> Iterator[EpisodeReport]:
     """Yield the ledgers that the run's trajectories name and that are not there."""
     there = set(ledgers)
-    records = [path.parent / f"{path.name}.jsonl", *_top(path).glob("iteration_*.jsonl")]
+    records = [path.parent / f"{path.name}.jsonl", *_top(path).glob("*.jsonl")]
     for folder in sorted(record.with_suffix("") for record in records if _ITERATION.fullmatch(record.name)):
         for name in _recorded_heads(folder):
             if folder / name not in there:

@@ -13,14 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from zlib import crc32
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 
-from ..envs.concurrent import ConcurrentEnv, reset_many, step_many
+from ..envs.concurrent import ConcurrentEnv, StepResult, reset_many, step_many
 from ..envs.env import MilepostEnv
 from ..envs.observation_kinds import DEFAULT_KINDS
 from ..envs.registration import task_for
 from ..envs.task import TaskInstance
+from ..sandbox.errors import PolicyFailedError, SandboxError
 from .policies import Decision, Policy, View
 from .prompts import render_observation
 from .records import StepRecord, Trajectory
@@ -52,15 +55,39 @@ class RolloutEnv(ConcurrentEnv, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeSpec:
-    """Which episode to play: the environment's id (or a maker's name) and the seed. Equal specs make a group."""
+    """Which episode to play. Equal specs make a group.
+
+    Attributes:
+        task: the environment's id, or a maker's name.
+        seed: the episode's seed.
+        sample: which of several episodes of this task and seed it is, for what draws the policy's own randomness: with
+            it an episode is drawn alike wherever in a rollout it stands, without it by its place.
+    """
 
     task: str
     seed: int
+    sample: int | None = None
+
+    def generator(self, place: int) -> np.random.Generator:
+        """Return the episode's own generator."""
+        if self.sample is None:
+            return np.random.default_rng([self.seed, place])
+        return np.random.default_rng([self.seed, self.sample, crc32(self.task.encode())])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTaken:
-    """One finished step, as told to `on_step`: for viewers and examples, not for training."""
+    """One finished step, as told to `on_step`: for viewers, examples and evaluation, not for training.
+
+    Attributes:
+        spec: the episode, the very object that was given to `run_episodes`.
+        index: the step's place in the episode, from 0; 0 again where an episode that broke is played again.
+        observation: what the action answers.
+        decision: the action.
+        reward: of the step; 0.0 where it is unscored.
+        info: the environment's.
+        elapsed_s: seconds since the episode's reset began.
+    """
 
     spec: EpisodeSpec
     index: int
@@ -68,6 +95,7 @@ class StepTaken:
     decision: Decision
     reward: float
     info: dict[str, Any]
+    elapsed_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -88,6 +116,7 @@ class _Slot:
     info: dict[str, Any]
     rng: np.random.Generator
     tries: int
+    began: float
     steps: list[StepRecord] = field(default_factory=list)
 
 
@@ -183,7 +212,7 @@ def run_episodes(
         views = [_view(slot) for slot in live]
         decisions = policy.decide(views)
         sampled = time.perf_counter()
-        results = step_many([s.env for s in live], [d.action for d in decisions])
+        results = _step(live, decisions)
         times.sampling_s += sampled - started
         times.browser_s += time.perf_counter() - sampled
         times.steps += len(live)
@@ -201,6 +230,7 @@ def run_episodes(
                         decision=decision,
                         reward=float(reward),
                         info=info,
+                        elapsed_s=time.perf_counter() - slot.began,
                     )
                 )
             slot.observation, slot.info = observation, info
@@ -232,6 +262,27 @@ def _view(slot: _Slot) -> View:
     )
 
 
+def _step(live: Sequence[_Slot], decisions: Sequence[Decision]) -> list[StepResult]:
+    """Do every action; an episode that was lost, or whose policy broke down, ends as one that the machine broke."""
+    broken = [_broken(slot, decision) for slot, decision in zip(live, decisions, strict=True)]
+    acting = [(s.env, d.action) for s, d, error in zip(live, decisions, broken, strict=True) if error is None]
+    results = iter(step_many([env for env, _ in acting], [action for _, action in acting]))
+    return [
+        next(results) if error is None else s.env.fail_step(error, d.action)
+        for s, d, error in zip(live, decisions, broken, strict=True)
+    ]
+
+
+def _broken(slot: _Slot, decision: Decision) -> SandboxError | None:
+    if decision.failure is not None:
+        return PolicyFailedError(decision.failure)
+    try:
+        slot.env.require_episode()
+    except ResetNeeded as error:  # on a machine so busy that a reset that was given up came back late, say
+        return SandboxError(f"the episode under way was lost: {error}")
+    return None
+
+
 def _fill(waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool, times: RolloutTimes) -> list[_Slot]:
     """Start as many waiting episodes as there are free slots."""
     batch = [waiting.popleft() for _ in range(min(free, len(waiting)))]
@@ -242,7 +293,7 @@ def _fill(waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool
     results = reset_many(envs, [spec.seed for _, spec, _ in batch])
     times.browser_s += time.perf_counter() - started
     return [
-        _Slot(index, spec, env, observation, info, np.random.default_rng([spec.seed, index]), tries)
+        _Slot(index, spec, env, observation, info, spec.generator(index), tries, started)
         for (index, spec, tries), env, (observation, info) in zip(batch, envs, results, strict=True)
     ]
 

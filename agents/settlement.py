@@ -77,6 +77,20 @@ class SettlementStats:
         """Share of the compared episodes on which a layer agreed with the rules about success, by the layer."""
         return {layer: self.agreed[layer] / count for layer, count in self.compared.items() if count}
 
+    def counts(self) -> dict[str, Any]:
+        """Return what is not zero as plain data, to be added up later; `of` reads it."""
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {
+            name: {str(layer): n for layer, n in value.items() if n} if isinstance(value, Counter) else value
+            for name, value in values.items()
+            if value and (not isinstance(value, Counter) or any(value.values()))
+        }
+
+    @classmethod
+    def of(cls, counts: Mapping[str, Any]) -> SettlementStats:
+        """Return what `counts` gave."""
+        return cls(**{name: Counter(value) if isinstance(value, dict) else value for name, value in counts.items()})
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON-ready plain data."""
         return {

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..envs.registration import task_for
-from ..envs.task import TaskInstance
 from ..rewards.router import Mode
+from .evaluation.outcome import EpisodeResult, rate_of, result_of
+from .evaluation.statistics import mean_of
 from .records import Trajectory
 from .settlement import SettlementStats
 
@@ -64,7 +65,7 @@ class TaskScore:
     @property
     def success_rate(self) -> float | None:
         """Successes over decided episodes; None when none was decided."""
-        return self.successes / self.decided if self.decided else None
+        return rate_of(self.successes, self.decided)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +95,7 @@ class EvaluationResult:
     @property
     def success_rate(self) -> float | None:
         """Successes over decided episodes, all tasks together; None when none was decided."""
-        decided = sum(t.decided for t in self.tasks.values())
-        return sum(t.successes for t in self.tasks.values()) / decided if decided else None
+        return rate_of(sum(t.successes for t in self.tasks.values()), sum(t.decided for t in self.tasks.values()))
 
     @property
     def undecided(self) -> int:
@@ -141,70 +141,38 @@ def as_percent(rate: float | None, *, digits: int = 0) -> str:
 
 def score(task: str, trajectories: Sequence[Trajectory]) -> TaskScore:
     """Summarise the trajectories of one task, their rewards settled (see `settlement`)."""
-    played = [t for t in trajectories if t.failure is None]
-    definition = task_for(task)
-    instances = [definition.instantiate(t.seed) for t in played]
-    episodes = list(zip(played, instances, strict=True))
-    successes = sum(t.success for t in played)
-    undecided = sum(is_undecided(t, instance) for t, instance in episodes)
-    known = [(t, instance) for t, instance in episodes if all(step.reward is not None for step in t.steps)]
-    reached: Counter[str] = Counter()
-    unjudged: Counter[str] = Counter()
-    for t, instance in episodes:
-        reached.update(_reached(t, instance))
-        unjudged.update(t.unjudged)
-    decidable = all(instance.rule_success for instance in instances)
-    ids = [m.id for m in definition.milestones]
+    return score_results([m.id for m in task_for(task).milestones], [result_of(t) for t in trajectories])
+
+
+def score_results(milestones: Sequence[str], results: Sequence[EpisodeResult]) -> TaskScore:
+    """Summarise the episodes of one task.
+
+    Args:
+        milestones: ids of the task's milestones, in its order.
+        results: its episodes, those that the machine broke among them.
+    """
+    played = [r for r in results if r.failure is None]
+    successes = sum(r.success is True for r in played)
+    undecided = sum(r.success is None for r in played)
+    reached = Counter(name for r in played for name in r.milestones)
+    unjudged = Counter(name for r in played for name in r.unjudged)
+    decidable = all(r.rule_success is not None for r in played)
+    fractions = [r.reward_fraction for r in played if r.reward_fraction is not None]
     return TaskScore(
         episodes=len(played),
-        failures=len(trajectories) - len(played),
+        failures=len(results) - len(played),
         successes=successes,
         undecided=undecided,
-        rule_successes=sum(_rules_succeed(t, instance) for t, instance in episodes) if decidable else None,
+        rule_successes=sum(r.rule_success is True for r in played) if decidable else None,
         success_low=wilson_interval(successes, len(played))[0],
         success_high=wilson_interval(successes + undecided, len(played))[1],
-        scored=len(known),
-        mean_reward=_mean(t.total_reward for t, _ in known),
-        mean_reward_fraction=_mean(
-            t.total_reward / instance.max_reward if instance.max_reward else 0.0 for t, instance in known
-        ),
-        mean_steps=_mean(float(len(t.steps)) for t in played) or 0.0,
-        milestones={m: reached[m] / (len(played) - unjudged[m]) for m in ids if len(played) > unjudged[m]},
-        unjudged={m: unjudged[m] for m in ids if unjudged[m]},
+        scored=len(fractions),
+        mean_reward=mean_of([r.reward for r in played if r.reward is not None]),
+        mean_reward_fraction=mean_of(fractions),
+        mean_steps=mean_of([float(r.steps) for r in played]) or 0.0,
+        milestones={m: reached[m] / (len(played) - unjudged[m]) for m in milestones if len(played) > unjudged[m]},
+        unjudged={m: unjudged[m] for m in milestones if unjudged[m]},
     )
 
 
-def _reached(trajectory: Trajectory, instance: TaskInstance) -> frozenset[str]:
-    bits = trajectory.steps[-1].milestones_after if trajectory.steps else 0
-    return frozenset(m.id for i, m in enumerate(instance.milestones) if bits >> i & 1)
-
-
-def _is_at_fault(reached: frozenset[str], instance: TaskInstance) -> bool:
-    return any(m.forbidden and m.id in reached for m in instance.milestones)
-
-
-def _rules_succeed(trajectory: Trajectory, instance: TaskInstance) -> bool:
-    """Tell whether an episode reached what rules find of its success; without matters of meaning that is success."""
-    if not instance.judged & instance.success:
-        return trajectory.success
-    reached = _reached(trajectory, instance)
-    return instance.rule_success <= reached and not _is_at_fault(reached, instance)
-
-
-def is_undecided(trajectory: Trajectory, instance: TaskInstance) -> bool:
-    """Tell whether nothing but open milestones of meaning stands between an episode and success."""
-    missing = instance.success - _reached(trajectory, instance)
-    return (
-        not trajectory.success
-        and bool(missing)
-        and missing <= set(trajectory.unjudged)
-        and not _is_at_fault(_reached(trajectory, instance), instance)
-    )
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    listed = list(values)
-    return sum(listed) / len(listed) if listed else None
-
-
-__all__ = ["EvaluationResult", "TaskScore", "as_percent", "is_undecided", "score", "wilson_interval"]
+__all__ = ["EvaluationResult", "TaskScore", "as_percent", "score", "score_results", "wilson_interval"]

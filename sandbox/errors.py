@@ -6,7 +6,8 @@
     │   ├── BrowserCrashedError     the browser process or its page died
     │   ├── PageHungError           the page did not answer within its deadline
     │   ├── AppServerError          the application behind the page failed
-    │   └── WorkspaceError          the disk, its quota or its watcher failed
+    │   ├── WorkspaceError          the disk, its quota or its watcher failed
+    │   └── PolicyFailedError       what was to choose the action broke down: its server is gone, say
     ├── TaskError               a task file or registration is wrong: the task author's to mend
     ├── ActionError             the agent asked for something impossible: shown to it as `last_action_error`
     ├── RewardError             a detector, tracker or ledger was misused, or a ledger does not re-score
@@ -35,6 +36,7 @@ class FailureKind(StrEnum):
     WORKSPACE = "workspace"
     BROWSER_NOT_FOUND = "browser_not_found"
     SANDBOX = "sandbox"
+    POLICY = "policy"
 
 
 class MilepostError(Exception):
@@ -75,6 +77,12 @@ class WorkspaceError(SandboxError):
     """The workspace's disk, quota or watcher failed."""
 
     kind = FailureKind.WORKSPACE
+
+
+class PolicyFailedError(SandboxError):
+    """What was to choose the action broke down (its server is gone, say): no fault of what it would have chosen."""
+
+    kind = FailureKind.POLICY
 
 
 class TaskError(MilepostError):
@@ -125,6 +133,7 @@ __all__ = [
     "MilepostWarning",
     "PageHungError",
     "PluginWarning",
+    "PolicyFailedError",
     "RewardError",
     "RunError",
     "SandboxError",

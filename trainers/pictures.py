@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ from ..sandbox.errors import BrowserNotFoundError, MilepostError, RunError, Task
 from .run_folder import write_atomically, writing
 
 Stopped = Callable[[], bool]
+Look = Callable[[Mapping[str, str]], str]
+"""What of an observation is held against the record."""
 _INDEX = "pictures.json"
 
 
@@ -47,13 +49,16 @@ class Pictures:
     differs_at: int | None = None
 
 
-def pictures_of(trajectory: Trajectory, folder: Path, *, stopped: Stopped = lambda: False) -> Pictures:
+def pictures_of(
+    trajectory: Trajectory, folder: Path, *, stopped: Stopped = lambda: False, look: Look = render_observation
+) -> Pictures:
     """Return an episode's pictures, from the folder if it was played before.
 
     Args:
         trajectory: the recorded episode.
         folder: where all episodes' pictures are kept; it is made.
         stopped: asked before every step; once true, the rest is not played.
+        look: gives of an observation the text that the trajectory has of it.
 
     Raises:
         RunError: the folder cannot be written.
@@ -65,7 +70,7 @@ def pictures_of(trajectory: Trajectory, folder: Path, *, stopped: Stopped = lamb
     with writing(place):
         place.mkdir(parents=True, exist_ok=True)
     files: list[Path | None] = []
-    note, differs = _play(trajectory, lambda png: files.append(_write(place, len(files), png, files)), stopped)
+    note, differs = _play(trajectory, lambda png: files.append(_write(place, len(files), png, files)), stopped, look)
     if not note:
         names = [None if file is None else file.name for file in files]
         write_atomically(place / _INDEX, json.dumps(names).encode())
@@ -73,7 +78,7 @@ def pictures_of(trajectory: Trajectory, folder: Path, *, stopped: Stopped = lamb
     return Pictures(files=(*files, *[None] * missing), note=note, differs_at=len(files) if differs else None)
 
 
-def _play(trajectory: Trajectory, take: Callable[[bytes], None], stopped: Stopped) -> tuple[str, bool]:
+def _play(trajectory: Trajectory, take: Callable[[bytes], None], stopped: Stopped, look: Look) -> tuple[str, bool]:
     """Play an episode again and hand over the picture of each page that is as recorded.
 
     Returns:
@@ -90,7 +95,7 @@ def _play(trajectory: Trajectory, take: Callable[[bytes], None], stopped: Stoppe
         for number, expected in enumerate(recorded):
             if info["failure"] is not None:
                 return f"No pictures after step {number - 1}: the browser failed ({info['failure']}).", False
-            if expected and render_observation(observation) != expected:
+            if expected and look(observation) != expected:
                 return f"No pictures from step {number} on: played again, the page is not as it was recorded.", True
             if info["screenshot"] is None:
                 return f"No pictures from step {number} on: the page could not be drawn.", False
@@ -142,11 +147,18 @@ class PictureMaker:
     Args:
         read: gives the episode behind a reference.
         folder_of: gives the folder that holds the pictures of a reference's run.
+        look: as for `pictures_of`.
     """
 
-    def __init__(self, read: Callable[[TrajectoryRef], Trajectory], folder_of: Callable[[TrajectoryRef], Path]) -> None:
+    def __init__(
+        self,
+        read: Callable[[TrajectoryRef], Trajectory],
+        folder_of: Callable[[TrajectoryRef], Path],
+        look: Look = render_observation,
+    ) -> None:
         self._read = read
         self._folder_of = folder_of
+        self._look = look
         self._changed = threading.Condition()
         self._wanted: list[TrajectoryRef] = []
         self._made: dict[TrajectoryRef, Future[Pictures]] = {}
@@ -188,7 +200,7 @@ class PictureMaker:
     def _work(self) -> None:
         while (ref := self._next()) is not None:
             try:
-                made = pictures_of(self._read(ref), self._folder_of(ref), stopped=lambda: self._closed)
+                made = pictures_of(self._read(ref), self._folder_of(ref), stopped=lambda: self._closed, look=self._look)
             except (MilepostError, OSError) as error:
                 made = Pictures(note=f"There are no pictures: {error}")
             with self._changed:

@@ -25,9 +25,6 @@ leaves every earlier record intact, and at most a torn last line, which the next
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import importlib.metadata
 import os
 import platform
@@ -35,7 +32,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,104 +42,17 @@ from typing import Any, Literal, Self
 import orjson
 import yaml
 
+from ..agents.record_files import append_line as append_line
+from ..agents.record_files import differences, sync_folder, take_lock
+from ..agents.record_files import read_lines as read_lines
+from ..agents.record_files import write_atomically as write_atomically
+from ..agents.record_files import writing as writing
 from ..agents.records import Trajectory
 from ..sandbox.errors import BrowserNotFoundError, RunError
 
 State = Literal["running", "interrupted", "finished"]
 
 _PROMPT_FIELDS = frozenset({"prompt_ids"})
-_ABSENT = object()
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an operating-system error met while writing `path` into a RunError that names the cure."""
-    try:
-        yield
-    except OSError as error:
-        match error.errno:
-            case errno.ENOSPC | errno.EDQUOT:
-                cure = "The disk or quota is full: free some space and run the same command again; it resumes."
-            case errno.EACCES | errno.EPERM | errno.EROFS:
-                cure = "It is not writable: choose another run folder, or change its owner or permissions."
-            case errno.ENOTDIR | errno.EEXIST | errno.EISDIR:
-                cure = "Something else is in the way: a part of this path is a file. Choose another run folder."
-            case _:
-                cure = "Choose another run folder, or mend this one."
-        raise RunError(f"cannot write {path}: {error.strerror or error}. {cure}") from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` as a whole: readers and a crash see the old content or the new, never a mixture.
-
-    Raises:
-        RunError: the file cannot be written; the message names the cure. The old content is then still there.
-    """
-    with writing(path):
-        fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with open(fd, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
-        _sync_folder(path.parent)
-
-
-def append_line(path: Path, record: Mapping[str, Any]) -> None:
-    """Append one JSON line and wait until it is on disk; NaN and infinities become null.
-
-    Raises:
-        RunError: the line cannot be written; what part of it was is taken back.
-    """
-    line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
-    with writing(path):
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            before = os.fstat(fd).st_size
-            try:
-                rest = memoryview(line)
-                while rest:
-                    rest = rest[os.write(fd, rest) :]
-                os.fsync(fd)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(fd, before)
-                raise
-        finally:
-            os.close(fd)
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read a JSONL file; a torn last line is left out and a missing file is empty.
-
-    Raises:
-        RunError: a line before the last is not a JSON object.
-    """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    while lines and not lines[-1]:
-        lines.pop()
-    records: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            if number == len(lines):
-                break
-            raise RunError(f"{path}:{number}: expected a JSON object on every line, got {line[:60]!r} ({error}). "
-                           "Remove that line, or restore the file.") from error  # fmt: skip
-        if not isinstance(record, dict):
-            raise RunError(f"{path}:{number}: expected a JSON object, got {line[:60]!r}. Remove that line.")
-        records.append(record)
-    return records
 
 
 def collect_versions() -> dict[str, Any]:
@@ -212,10 +122,10 @@ class RunFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists() or (path.is_dir() and not any(path.iterdir())):
                 _lay_out(path, wanted)
-                return cls(path, wanted, resumed=False, lock=_take_lock(path))
+                return cls(path, wanted, resumed=False, lock=take_lock(path))
         found = _read_config(path)
         differing = {
-            key: pair for key, pair in _differences(found, wanted).items() if not _allowed(key, may_change)
+            key: pair for key, pair in differences(found, wanted).items() if not _allowed(key, may_change)
         }  # fmt: skip
         if differing:
             lines = "\n".join(f"  {key}: the run has {a}, now asked for {b}" for key, (a, b) in differing.items())
@@ -224,7 +134,7 @@ class RunFolder:
                 "Use the same configuration to resume it, or choose another run folder for a new run."
             )
         with writing(path):
-            lock = _take_lock(path)
+            lock = take_lock(path)
             for name in _SUBFOLDERS:
                 (path / name).mkdir(exist_ok=True)
         folder = cls(path, wanted, resumed=True, lock=lock)
@@ -380,7 +290,7 @@ def _lay_out(path: Path, config: dict[str, Any]) -> None:
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _fill(path: Path, config: dict[str, Any]) -> None:
@@ -390,21 +300,6 @@ def _fill(path: Path, config: dict[str, Any]) -> None:
     folder.write_json("versions.json", collect_versions())
     folder.mark("running", wall_s=0.0)
     write_atomically(path / "config.yaml", _yaml(config))
-
-
-def _take_lock(path: Path) -> int:
-    """Hold the folder for this process until it closes or dies."""
-    fd = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.read(fd, 20).decode(errors="replace").strip() or "unknown"
-        os.close(fd)
-        raise RunError(f"{path} is being written by another process (pid {holder}). Wait for it, stop it, "
-                       "or choose another run folder.") from error  # fmt: skip
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-    return fd
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -435,22 +330,6 @@ def _yaml(config: dict[str, Any]) -> bytes:
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110).encode()
 
 
-def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(value, dict) and value:
-        return {k: v for key, item in value.items() for k, v in _flatten(item, f"{prefix}{key}.").items()}
-    return {prefix.removesuffix("."): value}
-
-
-def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    a, b = _flatten(found), _flatten(wanted)
-    keys = [*a, *(key for key in b if key not in a)]
-    return {k: (_show(a, k), _show(b, k)) for k in keys if a.get(k, _ABSENT) != b.get(k, _ABSENT)}
-
-
-def _show(flat: dict[str, Any], key: str) -> str:
-    return repr(flat[key]) if key in flat else "nothing"
-
-
 def _allowed(key: str, may_change: Collection[str]) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in may_change)
 
@@ -463,14 +342,6 @@ def _trajectory_json(trajectory: Trajectory, with_tokens: bool) -> dict[str, Any
         {f.name: getattr(s, f.name) for f in fields(s) if with_tokens or f.name not in _PROMPT_FIELDS} for s in steps
     ]
     return data
-
-
-def _sync_folder(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _git_commit() -> str | None:

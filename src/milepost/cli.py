@@ -20,18 +20,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import __version__
-from .arguments import registered, split_settings, tasks_named, train_extra
+from .arguments import tasks_named, train_extra
 from .console import HELP_OPTIONS, Json, print_json, stderr, stdout
+from .eval_command import evaluate
 from .label_commands import label_app
 from .play_command import play
 from .preferences_commands import preferences_app
-from .sandbox.errors import MilepostError, TaskError
+from .report_command import report
+from .sandbox.errors import MilepostError
 from .serve_commands import serve
 from .tasks_commands import tasks_app
 from .view_command import view
 
 if TYPE_CHECKING:
-    from .agents.records import Trajectory
     from .doctor import Check
     from .sandbox.self_check import SelfCheckReport
 
@@ -39,7 +40,6 @@ app = typer.Typer(
     help="Train computer-use agents on rewards you can audit.",
     epilog="First: milepost doctor. Then: milepost tasks list; milepost eval expense-form --policy oracle.",
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode="rich",
     context_settings=HELP_OPTIONS,
 )
@@ -49,6 +49,8 @@ app.add_typer(train_app, name="train")
 app.add_typer(preferences_app, name="preferences")
 app.add_typer(label_app, name="label")
 app.command("play")(play)
+app.command("eval")(evaluate)
+app.command("report")(report)
 app.command()(serve)
 app.command()(view)
 
@@ -74,7 +76,9 @@ def _root(
         print(__version__)
         raise typer.Exit
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        from .welcome import show_the_way
+
+        show_the_way(stdout())
 
 
 @app.command()
@@ -88,18 +92,18 @@ def doctor(
     from .doctor import examine
 
     checks = examine(deep=deep, runs=runs)
-    report = None
+    self_check = None
     if deep and all(check.status == "ok" for check in checks if check.name.startswith("chromium")):
-        sandbox, report = _examine_sandbox()
+        sandbox, self_check = _examine_sandbox()
         checks.append(sandbox)
     ready = all(check.status != "missing" for check in checks)
     if as_json:
         document = {"ready": ready, "checks": [asdict(check) for check in checks]}
-        print_json(document if report is None else {**document, "self_check": report.to_json()})
+        print_json(document if self_check is None else {**document, "self_check": self_check.to_json()})
     else:
         console = stdout()
-        if report is not None:
-            _show_self_check(report, console)
+        if self_check is not None:
+            _show_self_check(self_check, console)
         colours = {"ok": "green", "warning": "yellow", "missing": "red"}
         for check in checks:
             console.print(
@@ -195,71 +199,6 @@ def train_rm(
         raise typer.Exit(1)
 
 
-@app.command("eval")
-def evaluate(
-    tasks: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="TASK|reward.KEY=VALUE",
-            help="Ids or names of registered tasks, or task files; settings such as reward.mode=cascade.",
-        ),
-    ],
-    *,
-    policy: Annotated[
-        str, typer.Option(help="oracle, noop, random, submit-only, click-everything, or a run's folder.")
-    ],
-    seeds: Annotated[int, typer.Option(min=1, help="Held-out episodes per task.")] = 64,
-    reward: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Settle rewards by the layers of this file's `reward:` section; a training's configuration will do.",
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Play held-out episodes and report success, reward and milestone rates.
-
-    Milestones of meaning are judged if --reward or reward.KEY=VALUE names a layer for them; else they are left open,
-    and what depends on them is reported as unknown.
-    """
-    from .agents.evaluate import evaluate as run
-    from .evaluation_view import doubts, show_scores
-    from .sandbox.chromium import find_chromium
-
-    names, settings = split_settings(tasks)
-    ids = list(dict.fromkeys(task_id for name in names for task_id in registered(name)))
-    if not ids:
-        raise TaskError("expected a task to evaluate, got settings only; name one, such as expense-form.")
-    settler = None
-    if reward is not None or settings:
-        with train_extra():
-            from .trainers.config import load_reward
-            from .trainers.reward_layers import build_settler
-
-            settler = build_settler(load_reward(reward, settings))
-    find_chromium()  # without one every episode would break down; better said at once
-    total = seeds * len(ids)
-    with stderr().status(f"0/{total} episodes") as status:
-
-        def on_episode(finished: int, trajectory: Trajectory) -> None:
-            last = "all played, settling" if finished == total and settler is not None else "last"
-            status.update(f"{finished}/{total} episodes, {last}: {trajectory.task} seed {trajectory.seed}")
-
-        with train_extra():
-            result = run(ids, policy, seeds=seeds, settler=settler, on_episode=on_episode)
-    if as_json:
-        print_json(result.to_json())
-    else:
-        show_scores(result, stdout())
-    for doubt in doubts(result, settler):
-        stderr().print(f"[yellow]{escape(doubt)}[/yellow]", highlight=False, soft_wrap=True)
-    if failures := sum(score.failures for score in result.tasks.values()):
-        stderr().print(f"[yellow]{failures} of {total} episodes broke down and were not scored.[/yellow]")
-        if failures == total:
-            raise typer.Exit(1)
-
-
 @app.command()
 def rescore(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, a folder of ledgers, or a ledger.")],
@@ -282,14 +221,14 @@ def rescore(
     tasks = None if task is None else tasks_named(task)
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=stderr(), transient=True) as progress:
         bar = progress.add_task("scoring again", total=None)
-        report = rescore_run(
+        rescored = rescore_run(
             run, tasks=tasks, on_episode=lambda done, total, _: progress.update(bar, completed=done, total=total)
         )
     if as_json:
-        print_json(report.to_json())
+        print_json(rescored.to_json())
     else:
-        show_rescored(report, stdout())
-    if not report.passed:
+        show_rescored(rescored, stdout())
+    if not rescored.passed:
         raise typer.Exit(1)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from .agents.evaluation.report import p_value_text
 from .agents.reward_layers import JudgingLayer
 from .agents.task_scores import EvaluationResult, TaskScore, as_percent
 
 if TYPE_CHECKING:
+    from .agents.evaluation.comparison import Comparison
+    from .agents.evaluation.report import BoardRow
+    from .agents.evaluation.summary import Figure, Summary
     from .agents.settlement import Settler
 
 
@@ -36,6 +41,103 @@ def show_scores(result: EvaluationResult, console: Console) -> None:
         f"{result.policy}: {as_percent(result.success_rate, digits=1)} success on {result.seeds} seeds per task in "
         f"{result.wall_s:.1f} s" + (f"; {result.undecided} episodes undecided" if result.undecided else "")
     )
+
+
+def show_figures(summary: Summary, console: Console) -> None:
+    """Print the figures by family and in all: rates with intervals, pass@k, efficiency, tokens."""
+    ks = [k for k in summary.all.pass_at if k != "1"]
+    tokens = summary.all.mean_completion_tokens is not None
+    columns = ["family", "episodes", "success", "95 % interval", *(f"pass@{k}" for k in ks), "reward", "milestones"]
+    columns += ["efficiency", "steps", *(["tokens"] if tokens else [])]
+    table = _table(columns)
+    groups = list(summary.families.items()) if len(summary.families) > 1 else []
+    for name, group in [*groups, ("all", summary.all)]:
+        row = [name, str(group.episodes), as_percent(group.success.value, digits=1), _interval(group.success)]
+        row += [as_percent(group.pass_at[k].value, digits=1) if k in group.pass_at else "" for k in ks]
+        row += [as_percent(group.reward_fraction.value), as_percent(group.milestone_rate.value)]
+        row += [_number(group.efficiency.value, 2), _number(group.mean_steps, 1)]
+        table.add_row(*row, *([_number(group.mean_completion_tokens, 0)] if tokens else []))
+    console.print()
+    console.print(table)
+
+
+def show_comparison(comparison: Comparison, console: Console) -> None:
+    """Print paired differences: tasks that differ, and all."""
+    table = _table(["task", "pairs", "here", comparison.other, "difference", "95 % interval", "p", "better", "worse"])
+    rows = [(task, score) for task, score in comparison.tasks.items() if score.better or score.worse]
+    for name, score in [*rows, ("all", comparison.all)]:
+        table.add_row(
+            name,
+            str(score.pairs),
+            as_percent(score.success, digits=1),
+            as_percent(score.other_success, digits=1),
+            _points(score.difference),
+            f"{_points(score.low)} to {_points(score.high)}",
+            p_value_text(score.p_value),
+            str(score.better),
+            str(score.worse),
+        )
+    console.print()
+    console.print(table)
+    same = len(comparison.tasks) - len(rows)
+    told = f"{same} tasks without a difference are left out; " if same else ""
+    told += f"{comparison.unpaired} episodes have no partner; " if comparison.unpaired else ""
+    told += "differences in percentage points, this evaluation less the other"
+    console.print(f"[dim]{told}[/dim]", highlight=False, soft_wrap=True)
+
+
+def show_leaderboard(board: Sequence[BoardRow], console: Console) -> None:
+    """Print evaluations side by side."""
+    partial = len(board) > 1 and any(row.common < row.summary.all.episodes for row in board)
+    columns = [
+        "policy",
+        "success",
+        "95 % interval",
+        *(["common"] if partial else []),
+        "to best",
+        "p",
+        "pass@k",
+        "reward",
+    ]
+    table = _table([*columns, "efficiency", "steps", "tokens", "episodes", "broken"])
+    for row in board:
+        group, versus = row.summary.all, row.versus_best
+        shown = group.pass_at.get(str(row.samples)) if row.samples > 1 else None
+        table.add_row(
+            escape(row.policy),
+            as_percent(group.success.value, digits=1),
+            _interval(group.success),
+            *([as_percent(row.common_success, digits=1)] if partial else []),
+            "" if versus is None else _points(versus.difference),
+            "" if versus is None else p_value_text(versus.p_value),
+            "" if shown is None else f"{as_percent(shown.value, digits=1)} (k = {row.samples})",
+            as_percent(group.reward_fraction.value),
+            _number(group.efficiency.value, 2),
+            _number(group.mean_steps, 1),
+            _number(group.mean_completion_tokens, 0),
+            str(group.episodes),
+            str(group.failures or ""),
+        )
+    console.print(table)
+
+
+def _table(columns: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="right" if i else "left", no_wrap=i > 0)
+    return table
+
+
+def _interval(figure: Figure) -> str:
+    return "" if figure.low is None or figure.high is None else f"{100 * figure.low:.1f} to {100 * figure.high:.1f}"
+
+
+def _points(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:+.1f}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def doubts(result: EvaluationResult, settler: Settler | None) -> Iterator[str]:
@@ -99,4 +201,4 @@ def _settled(result: EvaluationResult) -> str:
     return "; ".join([*parts, f"cost {stats.cost:.6g}"])
 
 
-__all__ = ["doubts", "show_scores"]
+__all__ = ["doubts", "show_comparison", "show_figures", "show_leaderboard", "show_scores"]

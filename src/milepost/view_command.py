@@ -17,7 +17,7 @@ _MOST_EXPORTED = 200
 
 
 def view(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run with recorded episodes.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a training run or of an evaluation.")],
     *,
     tasks: Annotated[
         list[str] | None,
@@ -34,7 +34,7 @@ def view(
     pictures: Annotated[bool, typer.Option(help="Export pictures, for which episodes are played again.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Open a run in the browser: its episodes step by step, two side by side, its curves.
+    """Open a run or an evaluation in the browser: its episodes step by step, two side by side, its curves.
 
     Prints an address to open; Ctrl-C ends. With --export, writes a file instead.
     """
@@ -84,8 +84,10 @@ def _serve(index: RunIndex, port: int, *, as_json: bool) -> None:
 def _export(index: RunIndex, out: Path, numbers: list[int], *, pictures: bool, as_json: bool) -> None:
     from tempfile import TemporaryDirectory
 
+    from .agents.prompts import render_observation
     from .trainers.pictures import Pictures, picture_folder, pictures_of
     from .trainers.run_folder import write_atomically
+    from .trainers.viewing.evaluations import page_alone
     from .trainers.viewing.export import Exported, exported_page
     from .trainers.viewing.tokens import TokenTexts
 
@@ -105,7 +107,8 @@ def _export(index: RunIndex, out: Path, numbers: list[int], *, pictures: bool, a
             status.update(f"{done}/{len(chosen)} episodes")
             trajectory = index.trajectory(number)
             without = Pictures(files=(None,) * (len(trajectory.steps) + 1), note="Pictures were left out.")
-            taken = pictures_of(trajectory, folder) if pictures else without
+            look = page_alone if index.is_evaluation else render_observation
+            taken = pictures_of(trajectory, folder, look=look) if pictures else without
             made.append(Exported(number=number, pictures=taken))
         page = exported_page(index, TokenTexts(index.run), made)
         write_atomically(out, page)

@@ -57,6 +57,7 @@ def test_a_run_as_it_was_recorded(run):
         "unsealed": 0,
         "old_total": report.old_total,
         "new_total": report.new_total,
+        "success_rate": 0.5,
         "findings": [],
     }
 

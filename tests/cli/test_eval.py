@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -137,3 +138,54 @@ def test_wrong_settings_are_refused_before_anything_starts(milepost: Run, tmp_pa
     assert "`reward:` section" in milepost(*arguments, "--reward", "reward.yaml").one_paragraph()
     assert "judge.yaml" in milepost(*arguments, "--reward", "absent.yaml").one_paragraph()
     assert "expected a task" in milepost("eval", "reward.mode=rules", "--policy", "noop").one_paragraph()
+
+
+@pytest.mark.browser
+def test_it_is_kept_resumed_compared_and_reported(milepost: Run, tmp_path: Path):
+    arguments = ("eval", "file-answer", "--seeds", "2")
+    first = milepost(*arguments, "--policy", "oracle", "--json")
+    document = first.document()
+    folder = Path(document["folder"])
+    assert folder.parent == tmp_path / "evals"
+    assert folder.name.startswith("file-answer-oracle-")
+    assert {"config.json", "episodes.jsonl", "summary.json", "summary.csv", "report.html"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert document["all"]["success"]["value"] == document["success_rate"] == 1.0
+    assert document["tasks"]["milepost/file-answer-v0"]["pass_at"]["1"]["value"] == 1.0
+    again = milepost(*arguments, "--policy", "oracle", "--json")
+    assert "All 2 episodes were there already" in again.err
+    assert again.document()["all"] == document["all"]
+
+    (tmp_path / "mine.py").write_text('def act(observation):\n    return "noop()"\n')
+    compared = milepost(
+        *arguments, "--policy", "mine.py:act", "--out", "evals/idle", "--compare", folder.name, "--json"
+    ).document()
+    assert (compared["success_rate"], compared["comparison"]["all"]["difference"]) == (0.0, -1.0)
+    refused = milepost(*arguments, "--policy", "oracle", "--out", "evals/idle")
+    assert "policy.kind: it has 'python', now asked for 'scripted'" in refused.one_paragraph()
+
+    files = ("--html", "board.html", "--csv", "board.csv")
+    board = milepost("report", "evals/idle", folder.name, *files, "--json").document()["evaluations"]
+    assert [(row["policy"], row["success_rate"]) for row in board] == [("oracle", 1.0), ("mine.py:act", 0.0)]
+    assert board[1]["versus_best"]["p_value"] == 0.5, "two instances, both lost: one of two sign patterns as far"
+    assert (tmp_path / "board.html").read_text().startswith("<!doctype html>")
+    assert len((tmp_path / "board.csv").read_text().splitlines()) == 3
+    shown = milepost("report", folder.name, "idle", COLUMNS="200").out
+    assert shown.index("oracle") < shown.index("mine.py:act")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["success_rate"] == document["success_rate"] == board[0]["success_rate"]
+    assert milepost("rescore", folder, "--json").document()["success_rate"] == document["success_rate"]
+
+
+def test_copies_are_no_samples_and_an_evaluation_is_no_other_folder(milepost: Run, tmp_path: Path):
+    endpoint = "openai:m@http://127.0.0.1:9/v1"
+    message = milepost("eval", "file-answer", "--policy", endpoint, "-k", "4", "--temperature", "0").one_paragraph()
+    assert "4 copies of one" in message
+    (tmp_path / "thesis").mkdir()
+    assert "not an evaluation" in milepost("report", "thesis").one_paragraph()
+    arguments = ("eval", "file-answer", "--policy", "oracle", "--seeds", "1")
+    assert "not an evaluation" in milepost(*arguments, "--compare", "thesis").one_paragraph()
+    assert (
+        "MISSING_KEY" in milepost(*arguments[:2], "--policy", endpoint, "--api-key-env", "MISSING_KEY").one_paragraph()
+    )

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from milepost.agents.rescore_run import rescore_run
-from milepost.agents.task_scores import is_undecided, score
+from milepost.agents.task_scores import score
 from milepost.envs.registration import task_for
 from milepost.rewards.ledger_reading import read_header, read_ledger
 from milepost.sandbox.errors import FailureKind, RewardError
@@ -192,11 +192,11 @@ def test_broken_and_undecided_episodes_are_no_failures(tmp_path: Path):
     assert success_of(rows[:1])["mean_total"] is None
 
 
-def test_what_is_known_to_have_failed_is_not_undecided():
-    """A known task's word counts: what rules find is missing, so no judge could have made it a success."""
-    trajectory = bare_episode("a()", task=TASK, unjudged=("saved",))
-    assert is_undecided(trajectory, task_for(TASK).instantiate(0))
-    assert not is_undecided(replace(trajectory, unjudged=("name_filled",)), task_for(TASK).instantiate(0))
+def test_what_is_known_to_have_failed_is_not_undecided(tmp_path: Path):
+    """Of a task that is known here: rules would have found what is missing, so no judge could help."""
+    open_end = bare_episode("a()", task=TASK, unjudged=("saved",))
+    run = record(tmp_path / "run", [open_end, replace(open_end, unjudged=("name_filled",))])
+    assert [row.outcome for row in RunIndex.open(run).rows] == [Outcome.UNDECIDED, Outcome.FAILED]
 
 
 def test_a_run_has_its_curves_and_evaluations(run: Path):

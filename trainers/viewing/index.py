@@ -1,4 +1,4 @@
-"""The index of a run's episodes: one short row each, and where its line lies, so that ten thousand open at once.
+"""The index of the episodes of a run or an evaluation: one short row each, and where its line lies.
 
     index = RunIndex.open(Path("runs/first"))
     row = index.rows[417]
@@ -22,12 +22,14 @@ from typing import Any, Self
 
 import orjson
 
+from ...agents.evaluation.outcome import EpisodeResult, result_of
 from ...agents.records import Trajectory
-from ...sandbox.errors import RunError
+from ...sandbox.errors import RunError, TaskError
 from ..recorded import trajectory_files, trajectory_from_line
 from ..run_folder import write_atomically, writing
+from .evaluations import EPISODES, is_evaluation, milestone_order, trajectory_of
 
-_FORMAT = 1
+_FORMAT = 2
 _MAX_NAME_BYTES = 255
 _PLACE = Path("view") / "index.json"
 
@@ -50,6 +52,7 @@ class EpisodeRow:
         line: its line there, from 0.
         offset, size: the line's place, in bytes.
         iteration: the file's number; None if it has none.
+        sample: which sample of its task and seed it is, in an evaluation; None in a run.
         task: the environment's id.
         seed: the episode's seed.
         outcome: what became of it.
@@ -69,6 +72,7 @@ class EpisodeRow:
     offset: int
     size: int
     iteration: int | None
+    sample: int | None
     task: str
     seed: int
     outcome: Outcome
@@ -96,9 +100,10 @@ class _File:
 class RunIndex:
     """A run's episodes in the order of their files and lines; an episode's number is its place in `rows`."""
 
-    def __init__(self, run: Path, rows: list[EpisodeRow]) -> None:
+    def __init__(self, run: Path, rows: list[EpisodeRow], *, is_evaluation: bool = False) -> None:
         self.run = run
         self.rows = rows
+        self.is_evaluation = is_evaluation
 
     @classmethod
     def open(cls, run: Path) -> Self:
@@ -108,7 +113,11 @@ class RunIndex:
             RunError: there are no episodes, or a line is none; the message names it.
         """
         run = run.resolve()
-        paths = sorted(trajectory_files(run), key=lambda path: (_iteration(path) or 0, path.name))
+        evaluated = is_evaluation(run)
+        if evaluated:
+            paths = [run / EPISODES]
+        else:
+            paths = sorted(trajectory_files(run), key=lambda path: (_iteration(path) or 0, path.name))
         known = _kept(run / _PLACE)
         files: dict[str, _File] = {}
         for path in paths:
@@ -116,7 +125,10 @@ class RunIndex:
             files[name] = _updated(path, name, known.get(name))
         if files != known:
             _keep(run / _PLACE, files)
-        return cls(run, [row for file in files.values() for row in file.rows])
+        rows = [row for file in files.values() for row in file.rows]
+        if evaluated:  # of an episode that was played again the newest counts
+            rows = list({(row.task, row.seed, row.sample): row for row in rows}.values())
+        return cls(run, rows, is_evaluation=evaluated)
 
     def trajectory(self, number: int) -> Trajectory:
         """Read one episode.
@@ -129,7 +141,8 @@ class RunIndex:
         try:
             with path.open("rb") as file:
                 file.seek(row.offset)
-                found = trajectory_from_line(orjson.loads(file.read(row.size)))
+                line = orjson.loads(file.read(row.size))
+            found = trajectory_of(line, self.ledger(number)) if self.is_evaluation else trajectory_from_line(line)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path} was written anew since it was opened ({error}). Open the run again.") from error
         if (found.task, found.seed) != (row.task, row.seed):
@@ -184,6 +197,8 @@ def _lines(path: Path, start: int, number: int) -> Iterator[tuple[int, int, byte
 def _row(raw: bytes, path: Path, name: str, line: int, offset: int) -> EpisodeRow:
     try:
         told = orjson.loads(raw)
+        if name == EPISODES:
+            return _evaluated(told, len(raw), path, line, offset)
         steps = told["steps"]
         rewards = [step["reward"] for step in steps]
         failure = told["failure"] or ""
@@ -193,6 +208,7 @@ def _row(raw: bytes, path: Path, name: str, line: int, offset: int) -> EpisodeRo
             offset=offset,
             size=len(raw),
             iteration=_iteration(path),
+            sample=None,
             task=str(told["task"]),
             seed=int(told["seed"]),
             outcome=_outcome(told),
@@ -206,6 +222,8 @@ def _row(raw: bytes, path: Path, name: str, line: int, offset: int) -> EpisodeRo
             policy_version=int(told["policy_version"]),
             ledger=_ledger_name(told.get("ledger_path") or ""),
         )
+    except RunError as error:
+        raise RunError(f"{path}:{line + 1}: {error}. Remove that line.") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunError(
             f"{path}:{line + 1}: expected a recorded episode, got a line with {type(error).__name__}: {error}. "
@@ -213,21 +231,42 @@ def _row(raw: bytes, path: Path, name: str, line: int, offset: int) -> EpisodeRo
         ) from error
 
 
+def _evaluated(told: Mapping[str, Any], size: int, path: Path, line: int, offset: int) -> EpisodeRow:
+    """Return the row of an evaluation's episode (see `agents.evaluation.outcome.EpisodeResult`)."""
+    result = EpisodeResult.from_json(told)
+    outcomes = {True: Outcome.SUCCESS, False: Outcome.FAILED, None: Outcome.UNDECIDED}
+    order = milestone_order(path.parent).get(result.task, list(result.milestones))
+    return EpisodeRow(
+        file=EPISODES,
+        line=line,
+        offset=offset,
+        size=size,
+        iteration=None,
+        sample=result.sample,
+        task=result.task,
+        seed=result.seed,
+        outcome=Outcome.BROKEN if result.failure else outcomes[result.success],
+        stop_reason=result.stop_reason,
+        failure=result.failure or "",
+        total=0.0 if result.reward is None else result.reward,
+        unscored=int(result.reward is None),
+        steps=result.steps,
+        bits=sum(1 << order.index(name) for name in result.milestones if name in order),
+        errors=0,
+        policy_version=0,
+        ledger=_ledger_name(result.ledger_path or ""),
+    )
+
+
 def _outcome(told: Mapping[str, Any]) -> Outcome:
-    """Say what became of an episode; one with open milestones of meaning is looked at by its task (`task_scores`)."""
+    """Say what became of an episode; one with open milestones of meaning is judged as in evaluations."""
     if told["failure"]:
         return Outcome.BROKEN
     if told["success"]:
         return Outcome.SUCCESS
     if told.get("unjudged") and told["steps"]:
-        from ...agents.task_scores import is_undecided
-        from ...envs.registration import task_for
-        from ...sandbox.errors import TaskError
-
-        trajectory = trajectory_from_line(told)
         with contextlib.suppress(TaskError):
-            instance = task_for(trajectory.task).instantiate(trajectory.seed)
-            return Outcome.UNDECIDED if is_undecided(trajectory, instance) else Outcome.FAILED
+            return Outcome.UNDECIDED if result_of(trajectory_from_line(told)).success is None else Outcome.FAILED
         return Outcome.UNDECIDED  # of a task that is not known here, nobody can tell
     return Outcome.FAILED
 

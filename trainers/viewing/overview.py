@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from math import fsum
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from ...agents.evaluation.outcome import success_rate
+from ...agents.evaluation.statistics import mean_of
 from ...agents.task_scores import wilson_interval
 from ...envs.registration import task_for
 from ...rewards.ledger_reading import read_header
@@ -24,6 +25,7 @@ from .evidence import milestone_shown
 from .index import EpisodeRow, Outcome, RunIndex
 
 OUTCOMES = tuple(Outcome)
+_SUCCESS = {Outcome.SUCCESS: True, Outcome.FAILED: False, Outcome.UNDECIDED: None}
 _CURVES = ("train/", "milestone/", "router/", "time/")
 
 
@@ -42,7 +44,7 @@ def run_document(index: RunIndex, numbers: Sequence[int] | None = None) -> dict[
     columns = [
         [
             number,
-            row.iteration,
+            row.sample if index.is_evaluation else row.iteration,
             tasks[row.task],
             row.seed,
             OUTCOMES.index(row.outcome),
@@ -59,6 +61,7 @@ def run_document(index: RunIndex, numbers: Sequence[int] | None = None) -> dict[
     return {
         "name": harmless(index.run.name, 200),
         "status": _status(index.run),
+        "batch": "sample" if index.is_evaluation else "iteration",
         "fields": [
             "number", "iteration", "task", "seed", "outcome", "stop", "failure", "total", "steps", "bits", "errors",
             "unscored",
@@ -94,10 +97,10 @@ def success_of(rows: Iterable[EpisodeRow]) -> dict[str, Any]:
         "successes": successes,
         "undecided": undecided,
         "broken": count[Outcome.BROKEN],
-        "success_rate": successes / (played - undecided) if played > undecided else None,
+        "success_rate": success_rate(_SUCCESS[row.outcome] for row in listed if row.outcome is not Outcome.BROKEN),
         "low": wilson_interval(successes, played)[0],
         "high": wilson_interval(successes + undecided, played)[1],
-        "mean_total": fsum(known) / len(known) if known else None,
+        "mean_total": mean_of(known),
     }
 
 

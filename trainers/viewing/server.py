@@ -30,12 +30,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from ...agents.prompts import render_observation
 from ...agents.records import Trajectory
 from ...rewards.preferences import TrajectoryRef
 from ...sandbox.errors import MilepostError
 from ..local_page.text import harmless
 from ..pictures import PictureMaker, Pictures
 from .episode import episode_document
+from .evaluations import page_alone
 from .evidence import rescored
 from .export import Exported, exported_page
 from .index import RunIndex
@@ -65,7 +67,8 @@ class Viewer:
         self._index = index
         self._texts = texts
         self._served = {name: files(__package__).joinpath("page", name).read_bytes() for name in _FILES}
-        self.maker = PictureMaker(self._read, lambda ref: folder)
+        look = page_alone if index.is_evaluation else render_observation
+        self.maker = PictureMaker(self._read, lambda ref: folder, look)
 
     def app(self) -> ASGIApp:
         """Return the ASGI application, without its gate."""

@@ -6,7 +6,7 @@ const ROW_PX = 30;
 const SPARE_ROWS = 8;
 const NO_FILTER = { task: "", outcome: "", milestone: "", stop: "", failure: "", iteration: "", q: "" };
 const COLUMNS = [
-  ["number", "Episode"], ["iteration", "Iter."], ["task", "Task"], ["seed", "Seed"], ["outcome", "Outcome"],
+  ["number", "Episode"], ["iteration", ""], ["task", "Task"], ["seed", "Seed"], ["outcome", "Outcome"],
   ["total", "Reward"], [null, "Milestones"], ["steps", "Steps"], ["stop", "Ended by"],
 ];
 
@@ -15,6 +15,7 @@ let shown = null; // the elements of the screen, while it is there
 
 export function useRun(run) {
   list.run = run;
+  COLUMNS[1][1] = run.batch === "sample" ? "Sample" : "Iter.";
   list.rows = run.episodes.map((values) => {
     const row = {};
     run.fields.forEach((name, place) => { row[name] = values[place]; });
@@ -109,7 +110,7 @@ function options() {
       ...all("Any failure"), ["errors", "an impossible action"],
       ...words(run.failures).filter(([, word]) => word !== "").map(([value, word]) => [value, `machine: ${word}`]),
     ],
-    iteration: [...all("All iterations"), ...iterations.map((n) => [String(n), `iteration ${n}`])],
+    iteration: [...all(`All ${run.batch}s`), ...iterations.map((n) => [String(n), `${run.batch} ${n}`])],
   };
 }
 
@@ -144,7 +145,7 @@ export function showList(main, actions) {
     value: list.filter.q, autocomplete: "off", spellcheck: "false", oninput: () => changed("q", search.value),
   });
   const clear = el("button", { type: "button", id: "clear", onclick: () => { clearFilters(actions); } }, el("kbd", {}, "x"), " Clear");
-  const labels = { task: "Task", outcome: "Outcome", milestone: "Milestone", stop: "Ended by", failure: "Failure", iteration: "Iteration" };
+  const labels = { task: "Task", outcome: "Outcome", milestone: "Milestone", stop: "Ended by", failure: "Failure", iteration: list.run.batch === "sample" ? "Sample" : "Iteration" };
   const filters = el("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
     search, Object.entries(labels).map(([name, label]) => choice(name, label, changed)), clear);
   const heads = el("div", { role: "row", class: "row head" }, COLUMNS.map(([name, text]) => head(name, text)));

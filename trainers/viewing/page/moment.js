@@ -128,6 +128,7 @@ export function timeline(episode, n) {
 export function headline(episode, outcomeText) {
   const parts = [`seed ${episode.seed}`];
   if (episode.iteration !== null) parts.push(`iteration ${episode.iteration}`);
+  if (episode.sample !== null) parts.push(`sample ${episode.sample}`);
   return el("p", { class: "headline" },
     el("b", {}, said(episode.task)), el("span", { class: `dot ${episode.outcome}` }, outcomeText ?? episode.outcome),
     el("span", { class: "total" }, amount(episode.total), episode.most === null ? "" : ` of ${amount(episode.most)}`),
