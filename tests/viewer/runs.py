@@ -9,6 +9,8 @@ from pathlib import Path
 
 import orjson
 
+from milepost.agents.evaluation.folder import EvaluationFolder
+from milepost.agents.evaluation.outcome import result_of
 from milepost.agents.prompts import render_observation
 from milepost.agents.records import StepRecord, Trajectory
 from milepost.envs.observation import build_observation
@@ -140,6 +142,24 @@ def record_run(path: Path, *, seeds: int = 2, iterations: int = 2, name: str = "
             episodes=8, successes=6, mean_reward_fraction=0.8, mean_steps=4.0, milestones={"saved": 0.75}
         )
         write_evaluation(folder, "trained", {"expense-form": result})
+    return path
+
+
+def record_evaluation(path: Path, *, seeds: int = 2) -> Path:
+    """Write an evaluation: on each seed a sample of each plan, the first of them broken at first and played again."""
+    reward = {milestone.id: milestone.reward for milestone in task_for(TASK).instantiate(0).milestones}
+    with EvaluationFolder.create(path, {"policy": {}, "tasks": {TASK: {"milestones": reward}}}) as folder:
+        results = [
+            result_of(
+                episode(folder.ledger_dir / f"e{seed}-{n}.jsonl", seed, plan),
+                sample=n,
+                ledger_path=f"episodes/e{seed}-{n}.jsonl",
+            )
+            for seed in range(seeds)
+            for n, plan in enumerate(PLANS)
+        ]
+        folder.append([replace(results[0], failure="page_hung", success=False, reward=None)])
+        folder.append(results)
     return path
 
 

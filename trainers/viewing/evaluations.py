@@ -7,7 +7,9 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,19 @@ def is_evaluation(folder: Path) -> bool:
     return (folder / EPISODES).is_file() and (folder / "config.json").is_file()
 
 
-def milestone_order(folder: Path) -> dict[str, list[str]]:
+def milestone_order(folder: Path) -> Mapping[str, Sequence[str]]:
     """Return the milestones' ids of each task in its order, which numbers them; {} where that is not recorded."""
+    path = folder / "config.json"
     try:
-        tasks = orjson.loads((folder / "config.json").read_bytes())["settings"]["tasks"]
-        return {str(name): list(task["milestones"]) for name, task in tasks.items()}
+        return _order(path, path.stat().st_mtime_ns)
     except (OSError, KeyError, TypeError, ValueError, AttributeError):
         return {}
+
+
+@lru_cache(maxsize=8)
+def _order(path: Path, _mtime_ns: int) -> dict[str, tuple[str, ...]]:
+    tasks = orjson.loads(path.read_bytes())["settings"]["tasks"]
+    return {str(name): tuple(task["milestones"]) for name, task in tasks.items()}
 
 
 def page_alone(observation: Mapping[str, str]) -> str:
@@ -98,6 +106,9 @@ def _steps(line: Mapping[str, Any], path: Path) -> tuple[list[StepRecord], str]:
                 tiers=after.reward.tiers,
             )
         )
+    judged = sum(1 << place for place, name in enumerate(order) if name in line["milestones"])
+    if steps:  # those of meaning were settled when the episode was over
+        steps[-1] = replace(steps[-1], milestones_after=reached | judged)
     return steps, _page(goal, ledger.steps[-1].snapshot) if ledger.steps else ""
 
 

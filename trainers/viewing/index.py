@@ -235,7 +235,7 @@ def _evaluated(told: Mapping[str, Any], size: int, path: Path, line: int, offset
     """Return the row of an evaluation's episode (see `agents.evaluation.outcome.EpisodeResult`)."""
     result = EpisodeResult.from_json(told)
     outcomes = {True: Outcome.SUCCESS, False: Outcome.FAILED, None: Outcome.UNDECIDED}
-    order = milestone_order(path.parent).get(result.task, list(result.milestones))
+    order = milestone_order(path.parent).get(result.task, result.milestones)
     return EpisodeRow(
         file=EPISODES,
         line=line,
