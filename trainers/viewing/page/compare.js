@@ -58,7 +58,7 @@ function pairScreen(mine) {
       el("a", { class: "which", href: `#/e/${numbers[side]}` }, `#${numbers[side]}`), headline(episodes[side]),
       sameGoal ? null : el("p", { class: "goal" }, said(episodes[side].goal)),
       el("figure", { id: `figure-${side}` }), el("div", { id: `did-${side}` })))),
-    el("div", { class: "steps", id: "steps", tabindex: "0", role: "region", "aria-label": "Steps of both" }, stepTable(mine)),
+    el("div", { class: "both", id: "steps", tabindex: "0", role: "region", "aria-label": "Steps of both" }, stepTable(mine)),
     el("div", { class: "pair below" }, [0, 1].map((side) => el("section", { class: "side", "aria-label": `Rewards of episode ${numbers[side]}` },
       el("h2", {}, "Earned"), el("div", { id: `earned-${side}` }), el("h2", {}, "Milestones"), el("div", { id: `timeline-${side}` })))));
 }

@@ -112,7 +112,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if ((key === "Enter" || key === " ") && target.closest("a, button, summary")) return; // they have their own meaning there
-  const scrolls = target.matches("pre, .steps") && ["ArrowDown", "ArrowUp", "Home", "End"].includes(key);
+  const scrolls = target.matches("pre, .both") && ["ArrowDown", "ArrowUp", "Home", "End"].includes(key);
   if (scrolls || (key.length === 1 && event.repeat && key === "c")) return;
   const everywhere = {
     "?": () => help.showModal(),

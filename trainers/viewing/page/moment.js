@@ -37,7 +37,7 @@ export function pictureNote(pictures, n) {
   if (pictures.differs_at !== null) {
     return n < pictures.differs_at ? `Replayed; identical up to step ${pictures.differs_at}, where it differs` : `Replayed; differs from step ${pictures.differs_at} on: no picture`;
   }
-  return pictures.addresses[n] === null ? "" : "Replayed; the page is identical to the recorded one";
+  return (pictures.addresses[n] ?? null) === null ? "" : "Replayed; the page is identical to the recorded one";
 }
 
 export function tokens(moment) {
@@ -66,7 +66,7 @@ function tierTable(moment) {
     el("thead", {}, el("tr", {}, ["Layer", "Said", "Confidence", "ms", "Cost"].map((text) => el("th", { scope: "col" }, text)))),
     el("tbody", {}, moment.tiers.map((tier) => el("tr", {},
       el("th", { scope: "row" }, TIERS[tier.tier] ?? tier.tier), el("td", {}, tier.raw === null ? "abstained" : amount(tier.raw, true)),
-      el("td", {}, number(tier.confidence, 2)), el("td", {}, number(tier.latency_ms, 0)), el("td", {}, number(tier.cost, 4))))));
+      el("td", {}, number(tier.confidence, 2)), el("td", {}, number(tier.latency_ms || null, 0)), el("td", {}, number(tier.cost || null, 4))))));
 }
 
 function paid(result) {
@@ -103,12 +103,13 @@ export function events(moment) {
 export function timeline(episode, n) {
   if (episode.milestones.length === 0) return el("p", { class: "quiet" }, "The milestones are not known: there is no ledger, and the task is not registered here.");
   const last = Math.max(1, episode.moments.length - 1);
+  const now = Math.min(n + 1, last); // once the action of this moment is done
   return el("ol", { class: "timeline" }, episode.milestones.map((milestone) => {
     const reached = episode.reached[milestone.id] ?? null;
     const track = el("span", { class: "track", "aria-hidden": "true" }, el("span", { class: "now" }));
-    track.firstChild.style.left = `${100 * n / last}%`;
+    track.firstChild.style.left = `${100 * now / last}%`;
     if (reached !== null) {
-      const dot = el("span", { class: milestone.forbidden ? "dot-at fault" : reached.step <= n ? "dot-at" : "dot-at ahead" });
+      const dot = el("span", { class: milestone.forbidden ? "dot-at fault" : reached.step <= now ? "dot-at" : "dot-at ahead" });
       dot.style.left = `${100 * Math.min(1, reached.step / last)}%`;
       track.append(dot);
     }
