@@ -87,7 +87,7 @@ class Trajectory:
         """What rules measured of it, whichever layer's word is the reward."""
         if not any(s.tiers for s in self.steps):
             return self.total_reward
-        return sum(x.raw for s in self.steps for x in s.tiers if x.tier is Source.RULE and x.raw is not None)
+        return fsum(x.raw for s in self.steps for x in s.tiers if x.tier is Source.RULE and x.raw is not None)
 
 
 __all__ = ["StepRecord", "Trajectory"]

@@ -52,18 +52,9 @@ def read_ledger(path: Path | str) -> Ledger:
                 f"{path}:{number}: expected step {number - 2}, got {got}; lines are missing or out of order"
             )
     try:
-        header = records[0]
-        written = [milestone_from_json(milestone) for milestone in header["milestones"]]
-        decoder = SnapshotDecoder(header["columns"]) if sealed else None
+        decoder = SnapshotDecoder(records[0]["columns"]) if sealed else None
         return Ledger(
-            header=LedgerHeader(
-                task=header["task"],
-                version=header["version"],
-                seed=header["seed"],
-                parameters=header["parameters"],
-                milestones=None if None in written else tuple(m for m in written if m is not None),
-                scheme=scheme_from_json(header.get("scheme")),
-            ),
+            header=_header_from_json(records[0]),
             steps=tuple(_step_from_json(record, decoder) for record in body),
             footer=_footer_from_json(records[-1]) if has_footer else None,
             torn=torn,
@@ -74,6 +65,22 @@ def read_ledger(path: Path | str) -> Ledger:
         raise RewardError(
             f"{path}: a record does not fit the ledger's format: {type(error).__name__} {error}"
         ) from error
+
+
+def read_header(path: Path | str) -> LedgerHeader:
+    """Read what a ledger's episode was about from its first line alone; its chain is not verified.
+
+    Raises:
+        RewardError: the file is missing, or does not begin with a ledger's header.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            told = orjson.loads(file.readline())
+        return _header_from_json(told)
+    except OSError as error:
+        raise RewardError(f"cannot read the ledger {path}: {error.strerror}; check the path") from error
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise RewardError(f"{path}:1: expected a ledger's header, got {type(error).__name__} {error}") from error
 
 
 def moments_of(ledger: Ledger) -> Iterator[Moment]:
@@ -106,6 +113,18 @@ def _records(path: Path, lines: Sequence[bytes]) -> list[dict[str, Any]]:
     return records
 
 
+def _header_from_json(data: Mapping[str, Any]) -> LedgerHeader:
+    written = [milestone_from_json(milestone) for milestone in data["milestones"]]
+    return LedgerHeader(
+        task=data["task"],
+        version=data["version"],
+        seed=data["seed"],
+        parameters=data["parameters"],
+        milestones=None if None in written else tuple(m for m in written if m is not None),
+        scheme=scheme_from_json(data.get("scheme")),
+    )
+
+
 def _step_from_json(data: Mapping[str, Any], decoder: SnapshotDecoder | None) -> LedgerStep:
     snapshot = data["snapshot"]
     return LedgerStep(
@@ -124,4 +143,4 @@ def _footer_from_json(data: Mapping[str, Any]) -> LedgerFooter:
     )
 
 
-__all__ = ["moments_of", "read_ledger"]
+__all__ = ["moments_of", "read_header", "read_ledger"]

@@ -42,7 +42,7 @@ def read_trajectories(path: Path) -> list[Trajectory]:
     trajectories: list[Trajectory] = []
     for number, line in enumerate(read_lines(path), start=1):
         try:
-            trajectories.append(_trajectory(line))
+            trajectories.append(trajectory_from_line(line))
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(
                 f"{path}:{number}: expected a recorded episode, got a line with {type(error).__name__}: {error}. "
@@ -51,7 +51,8 @@ def read_trajectories(path: Path) -> list[Trajectory]:
     return trajectories
 
 
-def _trajectory(line: Mapping[str, Any]) -> Trajectory:
+def trajectory_from_line(line: Mapping[str, Any]) -> Trajectory:
+    """Rebuild a trajectory from its line; one that is none raises KeyError, TypeError or ValueError."""
     steps = tuple(_step(step) for step in line["steps"])
     known = {f.name for f in fields(Trajectory)}
     values = {k: v for k, v in line.items() if k in known}  # `total_reward` is derived
@@ -105,4 +106,4 @@ class RecordedEpisodes:
         return [episode_view(self.trajectory(ref)) for ref in refs]
 
 
-__all__ = ["RecordedEpisodes", "read_trajectories", "trajectory_files"]
+__all__ = ["RecordedEpisodes", "read_trajectories", "trajectory_files", "trajectory_from_line"]

@@ -13,8 +13,6 @@ pages, agents and configurations is text, escaped by the template.
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +24,7 @@ import yaml
 
 from ..agents.evaluate import wilson_interval
 from ..sandbox.errors import RunError
+from .embedded import embedded_picture
 from .metrics import (
     STAGES,
     MetricsRecord,
@@ -51,7 +50,6 @@ _PHASES = {
     "warm_start": "warm start", "sampling": "generating actions", "browser": "browser", "update": "policy update",
     "evaluate": "evaluation", "other": "other",
 }  # fmt: skip
-_MAX_WIDTH_PX = 640
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -409,22 +407,7 @@ def _embed(samples: Path, name: str | None) -> str | None:
     path = (samples / name).resolve()
     if not path.is_relative_to(samples.resolve()) or not path.is_file():
         return None
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            picture = image.convert("RGB")
-    except (OSError, UnidentifiedImageError):
-        return None
-    if picture.width > _MAX_WIDTH_PX:
-        picture = picture.resize(
-            (_MAX_WIDTH_PX, round(picture.height * _MAX_WIDTH_PX / picture.width)), Image.Resampling.LANCZOS
-        )
-    png, jpeg = io.BytesIO(), io.BytesIO()
-    picture.quantize(colors=64).save(png, "PNG", optimize=True)
-    picture.save(jpeg, "JPEG", quality=80, optimize=True)
-    kind, data = min((("png", png.getvalue()), ("jpeg", jpeg.getvalue())), key=lambda pair: len(pair[1]))
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return embedded_picture(path)
 
 
 def _metric_rows(iterations: Sequence[MetricsRecord]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ from .settings_file import merged
 
 State = Literal["running", "interrupted", "finished"]
 
-_TOKEN_FIELDS = frozenset({"prompt_ids", "response_ids", "behaviour_logprobs"})
+_PROMPT_FIELDS = frozenset({"prompt_ids"})
 
 
 def collect_versions() -> dict[str, Any]:
@@ -215,7 +215,7 @@ class RunFolder:
         Args:
             iteration: 0 or more.
             trajectories: the episodes.
-            with_tokens: keep prompt and response token ids and log-probabilities (about twenty times larger).
+            with_tokens: keep the prompts' token ids too (about twenty times larger); sampled ones are always kept.
         """
         path = self.trajectories_path(iteration)
         lines = [orjson.dumps(_trajectory_json(t, with_tokens), option=_LINE) for t in trajectories]
@@ -349,7 +349,7 @@ def _trajectory_json(trajectory: Trajectory, with_tokens: bool) -> dict[str, Any
     data["total_reward"] = trajectory.total_reward
     steps: Sequence[Any] = data.pop("steps")
     data["steps"] = [
-        {f.name: getattr(s, f.name) for f in fields(s) if with_tokens or f.name not in _TOKEN_FIELDS} for s in steps
+        {f.name: getattr(s, f.name) for f in fields(s) if with_tokens or f.name not in _PROMPT_FIELDS} for s in steps
     ]
     return data
 

@@ -31,6 +31,7 @@ from .report_command import report
 from .sandbox.errors import MilepostError
 from .serve_commands import serve
 from .tasks_commands import tasks_app
+from .view_command import view
 
 if TYPE_CHECKING:
     from .doctor import Check
@@ -53,6 +54,7 @@ app.command("eval")(evaluate)
 app.command("report")(report)
 app.command()(serve)
 app.command()(record)
+app.command()(view)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -66,10 +66,11 @@ def serve(
     from tempfile import TemporaryDirectory
 
     from .envs.registration import register_tasks
-    from .trainers.labelling.pictures import PictureMaker, picture_folder
     from .trainers.labelling.plan import PlanSettings, make_plan
-    from .trainers.labelling.server import LabelPage, LabelServer
+    from .trainers.labelling.server import LabelPage
     from .trainers.labelling.session import LabelSession
+    from .trainers.local_page.server import LocalServer
+    from .trainers.pictures import PictureMaker, picture_folder
     from .trainers.recorded import RecordedEpisodes
 
     for file in tasks or ():
@@ -83,7 +84,7 @@ def serve(
     with TemporaryDirectory(prefix="milepost-pictures-") as temporary:
         folders = {run.resolve(): picture_folder(run.resolve(), Path(temporary)) for run in runs}
         maker = PictureMaker(episodes.trajectory, lambda ref: folders[ref.run])
-        server = LabelServer(LabelPage(session, maker, episodes.trajectory).app(), port=port)
+        server = LocalServer(LabelPage(session, maker, episodes.trajectory).app(), port=port)
         try:
             with server:
                 _announce(plan, session.done, session.out, maker.note, server.url)

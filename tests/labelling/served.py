@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milepost.trainers.labelling.pictures import PictureMaker, picture_folder
 from milepost.trainers.labelling.plan import PlanSettings, make_plan
-from milepost.trainers.labelling.server import LabelPage, LabelServer
+from milepost.trainers.labelling.server import LabelPage
 from milepost.trainers.labelling.session import LabelSession
+from milepost.trainers.local_page.server import LocalServer
+from milepost.trainers.pictures import PictureMaker, picture_folder
 from milepost.trainers.recorded import RecordedEpisodes
 
 
@@ -28,10 +29,10 @@ class Reply:
 
 
 @dataclass(slots=True)
-class Served:
-    server: LabelServer
-    session: LabelSession
-    out: Path
+class ServedPage:
+    """A page's server, and what asks it."""
+
+    server: LocalServer
 
     @property
     def host(self) -> str:
@@ -75,6 +76,14 @@ class Served:
         return self.ask("POST", path, json.dumps(data).encode(), bare=False, **headers)
 
 
+@dataclass(slots=True)
+class Served(ServedPage):
+    """The labelling page's server, with what stands behind it."""
+
+    session: LabelSession
+    out: Path
+
+
 @contextmanager
 def serving(run: Path, annotator: str = "kim", **settings: Any) -> Iterator[Served]:
     plan = make_plan([run], annotator, PlanSettings(**settings))
@@ -83,7 +92,7 @@ def serving(run: Path, annotator: str = "kim", **settings: Any) -> Iterator[Serv
     folder = picture_folder(run, run)
     maker = PictureMaker(episodes.trajectory, lambda ref: folder)
     try:
-        with LabelServer(LabelPage(session, maker, episodes.trajectory).app()) as server:
+        with LocalServer(LabelPage(session, maker, episodes.trajectory).app()) as server:
             server.start()
             yield Served(server, session, run / "labels.jsonl")
     finally:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from milepost.sandbox.errors import RunError
-from milepost.trainers.labelling.server import LabelServer
+from milepost.trainers.local_page.server import LocalServer
 
 from .choices import record_seeds
 from .served import Served, serving
@@ -211,4 +211,4 @@ def test_it_listens_on_this_machine_only(served: Served):
 
 def test_a_port_in_use_is_named(served: Served):
     with pytest.raises(RunError, match=rf"127\.0\.0\.1:{served.server.port}.*--port"):
-        LabelServer(lambda *_: None, port=served.server.port)  # type: ignore[arg-type]
+        LocalServer(lambda *_: None, port=served.server.port)  # type: ignore[arg-type]

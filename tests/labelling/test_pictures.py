@@ -15,7 +15,7 @@ from milepost.agents.records import Trajectory
 from milepost.agents.rollout import EnvPool, EpisodeSpec, run_episodes
 from milepost.envs.registration import resolve_id
 from milepost.rewards.preferences import TrajectoryRef
-from milepost.trainers.labelling.pictures import PictureMaker, picture_folder, pictures_of
+from milepost.trainers.pictures import PictureMaker, picture_folder, pictures_of
 
 from .choices import episode, record
 from .served import serving
@@ -59,6 +59,7 @@ def test_another_episode_than_was_recorded_is_not_pictured(recorded: list[Trajec
     steps[2] = dataclasses.replace(steps[2], observation=steps[2].observation + "\nmore")
     made = pictures_of(dataclasses.replace(oracle, steps=tuple(steps)), tmp_path)
     assert "from step 2 on" in made.note
+    assert made.differs_at == 2
     assert [file is not None for file in made.files] == [True, True, *[False] * (len(steps) - 1)]
     assert list(tmp_path.rglob("*.json")) == []
 
@@ -120,10 +121,10 @@ def test_what_is_wanted_most_is_taken_first(recorded: list[Trajectory], tmp_path
 
 def test_a_run_that_cannot_be_written_has_its_pictures_elsewhere(tmp_path: Path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "label").write_text("in the way")
+    (tmp_path / "run" / "pictures").write_text("in the way")
     assert picture_folder(tmp_path / "run", tmp_path / "else") == tmp_path / "else"
-    (tmp_path / "run" / "label").unlink()
-    assert picture_folder(tmp_path / "run", tmp_path / "else") == tmp_path / "run" / "label" / "pictures"
+    (tmp_path / "run" / "pictures").unlink()
+    assert picture_folder(tmp_path / "run", tmp_path / "else") == tmp_path / "run" / "pictures"
 
 
 def test_the_page_shows_them_step_by_step(recorded: list[Trajectory], tab: Page, tmp_path: Path):

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milepost.rewards.step_view import StepView
-from milepost.trainers.labelling.shown import MAX_FRAMES, MAX_TEXT_CHARS, episode_shown, harmless, target_of
+from milepost.trainers.labelling.shown import MAX_FRAMES, episode_shown, target_of
+from milepost.trainers.local_page.text import MAX_TEXT_CHARS, harmless
 
 from .choices import episode
 

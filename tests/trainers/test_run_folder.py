@@ -161,11 +161,12 @@ def test_trajectories_with_and_without_tokens(tmp_path: Path) -> None:
     assert [t["seed"] for t in plain] == [1, 2]
     assert plain[0]["total_reward"] == 0.25
     assert plain[0]["steps"][0]["action"] == 'click("Submit")'
-    assert "response_ids" not in plain[0]["steps"][0]
+    assert plain[0]["steps"][0]["response_ids"] == [4, 5]
+    assert "prompt_ids" not in plain[0]["steps"][0]
     assert plain[1]["failure"] == "page_hung"
     assert plain[1]["steps"][0]["reward"] is None
     full = read_lines(folder.write_trajectories(1, [trajectory(1)], with_tokens=True))
-    assert full[0]["steps"][0]["response_ids"] == [4, 5]
+    assert full[0]["steps"][0]["prompt_ids"]
 
 
 def test_trajectories_of_a_lost_iteration_are_discarded(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The labelling page and its server: a small one, for one annotator, on 127.0.0.1.
 
-    with LabelServer(label_app(session, maker, RecordedEpisodes().trajectory)) as server:
+    with LocalServer(LabelPage(session, maker, RecordedEpisodes().trajectory).app()) as server:
         print(server.url)
         server.run()  # until Ctrl-C
 
@@ -15,15 +15,10 @@ POST /undo          {}: likewise
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import re
-import secrets
-import socket
-import threading
 from collections.abc import Callable
 from importlib.resources import files
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
@@ -35,13 +30,12 @@ from starlette.routing import Route
 from ...agents.records import Trajectory
 from ...rewards.labels import MAX_SECONDS, Choice
 from ...rewards.preferences import TrajectoryRef
-from ...sandbox.errors import MilepostError, RunError
-from ...sandbox.http_deadline import http_server
-from .gate import Gate
-from .pictures import PictureMaker, Pictures
+from ...sandbox.errors import MilepostError
+from ..local_page.text import harmless
+from ..pictures import PictureMaker, Pictures
 from .plan import Slot
 from .session import MAX_REASON_CHARS, LabelSession, NotTheCurrentPairError
-from .shown import episode_shown, goal_shown, harmless
+from .shown import episode_shown, goal_shown
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -51,7 +45,6 @@ AHEAD = 3
 """For so many pairs, the current one included, pictures are taken."""
 PICTURES_WAIT_S = 20.0
 """After so long the page is told that pictures are still being taken, and asks again."""
-START_DEADLINE_S = 10.0
 _NUMBER = re.compile("[0-9]{1,6}")
 _FILES = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
@@ -185,84 +178,4 @@ def _numbers(pictures: Pictures) -> dict[str, Any]:
     return {"numbers": numbers, "note": harmless(pictures.note, 500)}
 
 
-class LabelServer:
-    """Serves the labelling page on 127.0.0.1 under a random address.
-
-    Args:
-        app: what `LabelPage.app` returns.
-        port: where to listen; 0 takes a free one.
-
-    Raises:
-        RunError: the port cannot be had.
-    """
-
-    def __init__(self, app: ASGIApp, *, port: int = 0) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            self._socket.bind(("127.0.0.1", port))
-            self._socket.listen()  # who is told the address may come before the server is up, and is answered then
-        except OSError as error:
-            self._socket.close()
-            raise RunError(
-                f"cannot listen on 127.0.0.1:{port}: {error.strerror}. Choose another --port, or leave it out to take "
-                "a free one."
-            ) from error
-        self.port: int = self._socket.getsockname()[1]
-        self.token = secrets.token_urlsafe(24)
-        self._server = http_server(
-            Gate(app, token=self.token, port=self.port),
-            server_header=False,
-            timeout_graceful_shutdown=1,  # a page that waits for pictures would hold it up for longer
-        )
-        self._thread: threading.Thread | None = None
-
-    @property
-    def url(self) -> str:
-        """The page's address."""
-        return f"http://127.0.0.1:{self.port}/{self.token}/"
-
-    def run(self) -> None:
-        """Serve until the process is told to stop; an interrupt is raised again when the server has stopped."""
-        self._server.run(sockets=[self._socket])
-
-    def start(self) -> None:
-        """Serve on a thread of its own.
-
-        Raises:
-            RunError: it does not start.
-        """
-        started: concurrent.futures.Future[None] = concurrent.futures.Future()
-
-        async def serve() -> None:
-            asyncio.get_running_loop().call_soon(started.set_result, None)
-            await self._server.serve(sockets=[self._socket])
-
-        self._thread = threading.Thread(target=lambda: asyncio.run(serve()), name="milepost-label", daemon=True)
-        self._thread.start()
-        try:
-            started.result(START_DEADLINE_S)
-        except TimeoutError as error:
-            raise RunError(
-                f"the labelling server did not start within {START_DEADLINE_S:g} s on port {self.port}. Is the machine "
-                "very busy? Try again, or choose another --port."
-            ) from error
-
-    def close(self) -> None:
-        """Stop; idempotent."""
-        self._server.should_exit = self._server.force_exit = True
-        if self._thread is not None:
-            self._thread.join(START_DEADLINE_S)
-        self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-__all__ = ["LabelPage", "LabelServer"]
+__all__ = ["LabelPage"]

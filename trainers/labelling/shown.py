@@ -9,22 +9,18 @@ The page itself must still treat all of it as text, never as HTML.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any
 
 from ...agents.records import Trajectory
 from ...agents.views import episode_view
 from ...rewards.step_view import StepView
+from ..local_page.text import MAX_TEXT_CHARS, harmless
 
-MAX_TEXT_CHARS = 12_000
 MAX_ACTION_CHARS = 1_000
 MAX_TARGET_CHARS = 120
 MAX_FRAMES = 300
 
 _NUMBERED = re.compile(r"\s*\w+\(\s*([0-9]{1,6})\s*[,)]")
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_KEPT = frozenset("\n\t\u00ad\u200c\u200d")
-"""Line breaks; and what words and signs of some scripts are joined and parted with, which hides nothing."""
 
 
 def episode_shown(trajectory: Trajectory) -> dict[str, Any]:
@@ -62,14 +58,4 @@ def target_of(step: StepView) -> str:
     return line[1] if line else ""
 
 
-def harmless(text: str, most: int = MAX_TEXT_CHARS) -> str:
-    """Return a text with what cannot be seen written out as ⟨U+202E⟩, cut after so many characters."""
-    shown = "".join(f"⟨U+{ord(c):04X}⟩" if _unseen(c) else c for c in text[:most])
-    return shown if len(text) <= most else f"{shown}\n… ({len(text) - most} more characters)"
-
-
-def _unseen(character: str) -> bool:
-    return unicodedata.category(character) in _UNSEEN and character not in _KEPT
-
-
-__all__ = ["MAX_ACTION_CHARS", "MAX_FRAMES", "MAX_TEXT_CHARS", "episode_shown", "goal_shown", "harmless", "target_of"]
+__all__ = ["MAX_ACTION_CHARS", "MAX_FRAMES", "episode_shown", "goal_shown", "target_of"]

@@ -4,7 +4,8 @@ Episodes are deterministic: the same task, seed and actions give the same pages.
 each page says is compared with what was recorded, and from the first difference on there are no pictures, since they
 would be of another episode.
 
-Pictures are kept in `label/pictures` of the run's folder, a folder for each episode, so that each is played once.
+Pictures are kept in `pictures` of the run's folder, a folder for each episode, so that each is played once. The
+labelling page and the viewer share them.
 """
 
 from __future__ import annotations
@@ -12,21 +13,23 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...agents.prompts import render_observation
-from ...agents.records import Trajectory
-from ...envs.env import MilepostEnv
-from ...envs.registration import task_for
-from ...rewards.preferences import TrajectoryRef
-from ...sandbox.chromium import find_chromium
-from ...sandbox.errors import BrowserNotFoundError, MilepostError, RunError, TaskError
-from ..run_folder import write_atomically, writing
+from ..agents.prompts import render_observation
+from ..agents.records import Trajectory
+from ..envs.env import MilepostEnv
+from ..envs.registration import task_for
+from ..rewards.preferences import TrajectoryRef
+from ..sandbox.chromium import find_chromium
+from ..sandbox.errors import BrowserNotFoundError, MilepostError, RunError, TaskError
+from .run_folder import write_atomically, writing
 
 Stopped = Callable[[], bool]
+Look = Callable[[Mapping[str, str]], str]
+"""What of an observation is held against the record."""
 _INDEX = "pictures.json"
 
 
@@ -38,19 +41,24 @@ class Pictures:
         files: a PNG of the page at the start and after each action, in order; None where there is none. Pages that look
             alike share one.
         note: why pictures are missing; "" if none is.
+        differs_at: the first page, 0 being the start, that was not as recorded when played again; None if none was.
     """
 
     files: tuple[Path | None, ...] = ()
     note: str = ""
+    differs_at: int | None = None
 
 
-def pictures_of(trajectory: Trajectory, folder: Path, *, stopped: Stopped = lambda: False) -> Pictures:
+def pictures_of(
+    trajectory: Trajectory, folder: Path, *, stopped: Stopped = lambda: False, look: Look = render_observation
+) -> Pictures:
     """Return an episode's pictures, from the folder if it was played before.
 
     Args:
         trajectory: the recorded episode.
         folder: where all episodes' pictures are kept; it is made.
         stopped: asked before every step; once true, the rest is not played.
+        look: gives of an observation the text that the trajectory has of it.
 
     Raises:
         RunError: the folder cannot be written.
@@ -62,42 +70,46 @@ def pictures_of(trajectory: Trajectory, folder: Path, *, stopped: Stopped = lamb
     with writing(place):
         place.mkdir(parents=True, exist_ok=True)
     files: list[Path | None] = []
-    note = _play(trajectory, lambda png: files.append(_write(place, len(files), png, files)), stopped)
+    note, differs = _play(trajectory, lambda png: files.append(_write(place, len(files), png, files)), stopped, look)
     if not note:
         names = [None if file is None else file.name for file in files]
         write_atomically(place / _INDEX, json.dumps(names).encode())
     missing = len(trajectory.steps) + 1 - len(files)
-    return Pictures(files=(*files, *[None] * missing), note=note)
+    return Pictures(files=(*files, *[None] * missing), note=note, differs_at=len(files) if differs else None)
 
 
-def _play(trajectory: Trajectory, take: Callable[[bytes], None], stopped: Stopped) -> str:
-    """Play an episode again and hand over the picture of each page that is as recorded; returns why it ended early."""
+def _play(trajectory: Trajectory, take: Callable[[bytes], None], stopped: Stopped, look: Look) -> tuple[str, bool]:
+    """Play an episode again and hand over the picture of each page that is as recorded.
+
+    Returns:
+        Why it ended early, "" if it did not; and whether that is because a page was not as recorded.
+    """
     recorded = [*(step.observation for step in trajectory.steps), trajectory.final_observation]
     actions = [step.action for step in trajectory.steps]
     try:
         env = MilepostEnv(task_for(trajectory.task), screenshots=True)
     except TaskError:
-        return f"There are no pictures: {trajectory.task} is not registered here. Give its file with --tasks."
+        return f"There are no pictures: {trajectory.task} is not registered here. Give its file with --tasks.", False
     try:
         observation, info = env.reset(seed=trajectory.seed)
         for number, expected in enumerate(recorded):
             if info["failure"] is not None:
-                return f"No pictures after step {number - 1}: the browser failed ({info['failure']})."
-            if expected and render_observation(observation) != expected:
-                return f"No pictures from step {number} on: played again, the page is not as it was recorded."
+                return f"No pictures after step {number - 1}: the browser failed ({info['failure']}).", False
+            if expected and look(observation) != expected:
+                return f"No pictures from step {number} on: played again, the page is not as it was recorded.", True
             if info["screenshot"] is None:
-                return f"No pictures from step {number} on: the page could not be drawn."
+                return f"No pictures from step {number} on: the page could not be drawn.", False
             take(info["screenshot"])
             if number == len(actions):
-                return ""
+                return "", False
             if stopped():
-                return "The pictures were not finished."
+                return "The pictures were not finished.", False
             observation, _, terminated, truncated, info = env.step(actions[number])
             if (terminated or truncated) and number + 1 < len(actions):
-                return f"No pictures from step {number + 1} on: played again, the episode ends there."
-        return ""
+                return f"No pictures from step {number + 1} on: played again, the episode ends there.", True
+        return "", False
     except MilepostError as error:
-        return f"There are no further pictures: {error}"
+        return f"There are no further pictures: {error}", False
     finally:
         env.close()
 
@@ -135,11 +147,18 @@ class PictureMaker:
     Args:
         read: gives the episode behind a reference.
         folder_of: gives the folder that holds the pictures of a reference's run.
+        look: as for `pictures_of`.
     """
 
-    def __init__(self, read: Callable[[TrajectoryRef], Trajectory], folder_of: Callable[[TrajectoryRef], Path]) -> None:
+    def __init__(
+        self,
+        read: Callable[[TrajectoryRef], Trajectory],
+        folder_of: Callable[[TrajectoryRef], Path],
+        look: Look = render_observation,
+    ) -> None:
         self._read = read
         self._folder_of = folder_of
+        self._look = look
         self._changed = threading.Condition()
         self._wanted: list[TrajectoryRef] = []
         self._made: dict[TrajectoryRef, Future[Pictures]] = {}
@@ -181,7 +200,7 @@ class PictureMaker:
     def _work(self) -> None:
         while (ref := self._next()) is not None:
             try:
-                made = pictures_of(self._read(ref), self._folder_of(ref), stopped=lambda: self._closed)
+                made = pictures_of(self._read(ref), self._folder_of(ref), stopped=lambda: self._closed, look=self._look)
             except (MilepostError, OSError) as error:
                 made = Pictures(note=f"There are no pictures: {error}")
             with self._changed:
@@ -208,7 +227,7 @@ def _browser_note() -> str:
 
 def picture_folder(run: Path, fallback: Path) -> Path:
     """Return the folder for a run's pictures: in the run's folder, or the fallback where that cannot be written."""
-    folder = run / "label" / "pictures"
+    folder = run / "pictures"
     try:
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What keeps others out of the labelling page: other websites in the same browser, and whoever lacks its address.
+"""What keeps others out of a page of this machine: other websites in the same browser, and whoever lacks its address.
 
 The server listens on 127.0.0.1, which every page in the browser and every user of the machine can reach. So:
 
@@ -40,7 +40,7 @@ _HEADERS = [
 
 
 class Gate:
-    """An ASGI application that lets only the labelling page's own requests through to another one.
+    """An ASGI application that lets only the page's own requests through to another one.
 
     Args:
         app: sees paths without the token.
@@ -97,7 +97,7 @@ class Gate:
         if scope["method"] != "POST":
             return 405, "expected GET or POST"
         if origins != [own]:
-            return 403, "choices are taken from the labelling page only"
+            return 403, "changes are taken from the page itself only"
         kind = headers.get(b"content-type", [])
         if len(kind) != 1 or kind[0].split(b";")[0].strip().lower() != b"application/json":
             return 415, "expected JSON"
