@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..agents.evaluate import SCRIPTED_POLICIES, load_policy
+from ..agents.evaluation.policies import policy_named
 from ..agents.policies import LanguageModelPolicy
 from ..agents.records import Trajectory
 from ..agents.rollout import EnvPool, run_episodes
@@ -55,7 +55,7 @@ def record_episodes(
 
     Args:
         tasks: environment ids.
-        policy: folder of a training run, or the name of a scripted policy.
+        policy: as `milepost eval --policy` takes it: a training run's folder, say, or the name of a scripted policy.
         out: the run folder.
         groups: instances to play, the tasks taking turns; none is a held-out one.
         group_size: episodes of each.
@@ -65,11 +65,12 @@ def record_episodes(
         on_episode: told (episodes done, in all).
 
     Raises:
-        RunError: the policy is neither, or the folder holds something else.
+        RunError: there is no such policy, or the folder holds something else.
     """
-    acting = SCRIPTED_POLICIES[policy]() if policy in SCRIPTED_POLICIES else load_policy(policy)
+    acting = policy_named(policy).load()
+    place = Path(policy)
     settings = {
-        "policy": policy if policy in SCRIPTED_POLICIES else str(Path(policy).resolve()),
+        "policy": str(place.resolve()) if place.exists() else policy,
         "tasks": list(tasks),
         "groups": groups,
         "group_size": group_size,
@@ -77,7 +78,8 @@ def record_episodes(
         "held_out_seeds": held_out_seeds,
     }
     if isinstance(acting, LanguageModelPolicy):
-        settings["model"] = RunFolder.open(policy).config["model"]
+        trained = (place / "config.yaml").is_file()
+        settings["model"] = RunFolder.open(place).config["model"] if trained else settings["policy"]
     specs = GroupSampler(tasks, np.random.default_rng(seed), held_out_seeds=held_out_seeds).draw_evenly(groups)
     done = broken = 0
     outcomes: dict[str, list[bool]] = {task_label(task): [] for task in tasks}

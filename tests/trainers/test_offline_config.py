@@ -10,7 +10,7 @@ from milepost.trainers.config import load_settings
 from milepost.trainers.offline_config import LossConfig, ObjectiveName, PreferenceTrainingConfig, ReSTConfig, SFTConfig
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "offline"
-KINDS = {"dpo": PreferenceTrainingConfig, "sft": SFTConfig, "rest": ReSTConfig}
+KINDS: dict[str, type[OfflineConfig]] = {"dpo": PreferenceTrainingConfig, "sft": SFTConfig, "rest": ReSTConfig}
 
 
 def test_the_examples_are_valid():

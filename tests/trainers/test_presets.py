@@ -21,7 +21,8 @@ LOADERS = {"grpo": load_config, "ppo": load_ppo_config}
 
 
 def config_of(name: str, **own: object) -> OnlineConfig:
-    kind: type[OnlineConfig] = {"grpo": GRPOConfig, "ppo": PPOConfig}[PRESETS[name].trainer]
+    kinds: dict[str, type[OnlineConfig]] = {"grpo": GRPOConfig, "ppo": PPOConfig}
+    kind = kinds[PRESETS[name].trainer]
     return kind.model_validate({"preset": name, "tasks": ["a"], "run": "r", **own})
 
 
