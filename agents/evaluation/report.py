@@ -139,7 +139,7 @@ def report_page(board: Sequence[BoardRow]) -> str:
         board=board,
         families=families,
         tasks=tasks,
-        plot=interval_plot([(policy, figure, css) for _, policy, figure, css in lines], title="Success"),
+        plot=interval_plot([(_label(policy), figure, css) for _, policy, figure, css in lines], title="Success"),
         same=all(row.common == row.summary.all.episodes - row.summary.all.undecided for row in board),
     )
 
@@ -155,9 +155,14 @@ def _template() -> Any:
     )
     environment.filters |= {
         "percent": _percent, "interval": _interval, "number": _number, "p_value": p_value_text, "bar": share_bar,
-        "points": _points, "short": lambda task: task.removeprefix("milepost/"),
+        "points": _points, "label": _label, "short": lambda task: task.removeprefix("milepost/"),
     }  # fmt: skip
     return environment.get_template("report.html.j2")
+
+
+def _label(policy: str) -> str:
+    """Return a policy's name without the address of its server."""
+    return policy.partition("@")[0]
 
 
 def _percent(value: float | None, digits: int = 1) -> str:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from .summary import Figure
 
-_WIDTH, _LINE, _TOP, _LEFT, _RIGHT = 720, 44, 8, 8, 52
+_WIDTH, _LINE, _TOP, _LEFT, _RIGHT = 720, 54, 8, 8, 96
 
 
 def interval_plot(lines: Sequence[tuple[str, Figure, str]], *, title: str) -> Markup:
@@ -21,8 +21,8 @@ def interval_plot(lines: Sequence[tuple[str, Figure, str]], *, title: str) -> Ma
     height = _TOP + _LINE * len(lines) + 26
     parts = [_axis(height)]
     for i, (label, figure, css) in enumerate(lines):
-        y = _TOP + _LINE * i + 30
-        parts.append(Markup('<text class="label" x="{}" y="{}">{}</text>').format(_LEFT, y - 15, _short(label)))
+        y = _TOP + _LINE * i + 36
+        parts.append(Markup('<text class="label" x="{}" y="{}">{}</text>').format(_LEFT, y - 16, _short(label)))
         if figure.value is None or figure.low is None or figure.high is None:
             parts.append(Markup('<text x="{}" y="{}">unknown</text>').format(_LEFT, y + 4))
             continue
