@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -33,14 +34,14 @@ def _boxed(element: Element) -> Element:
     return replace(element, box=(320.0, 72.0 * element.ref, 640.0, 36.0), interactive=element.role != "heading")
 
 
-def _scenes(seed: int, plan: str) -> Iterator[tuple[str, list[dict], Snapshot]]:
+def _scenes(seed: int, plan: str) -> Iterator[tuple[str, list[dict[str, Any]], Snapshot]]:
     """Yield (action, events, page), the reset first."""
     values = task_for(TASK).instantiate(seed).parameters
     wanted = {"Name": values["person"], "Amount": str(values["amount"]), "Purpose": values["purpose"]}
     if plan == "wrong amount":
         wanted["Amount"] = str(values["wrong_amount"])
     shown = dict.fromkeys(wanted, "")
-    empty = {"expenses": []}
+    empty: dict[str, Any] = {"expenses": []}
 
     def form() -> Snapshot:
         fields = (el(ref, "textbox", name, value=value) for ref, (name, value) in enumerate(shown.items(), 2))

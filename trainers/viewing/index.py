@@ -297,8 +297,11 @@ def _kept(path: Path) -> dict[str, _File]:
 
 
 def _file_from_json(name: str, told: Mapping[str, Any]) -> _File:
+    outcomes = {str(outcome): outcome for outcome in Outcome}
     at = _COLUMNS.index("outcome")
-    rows = [EpisodeRow(*row[:at], Outcome(row[at]), *row[at + 1 :]) for row in told["rows"]]
+    for row in told["rows"]:
+        row[at] = outcomes[row[at]]
+    rows = [EpisodeRow(*row) for row in told["rows"]]
     if any(row.file != name for row in rows):
         raise ValueError("rows of another file")
     return _File(size=told["size"], mtime_ns=told["mtime_ns"], last=told["last"], rows=rows)

@@ -3,8 +3,8 @@
 import { byId, el, percent, plural, svg } from "./dom.js";
 import { list } from "./list.js";
 
-const [WIDTH, HEIGHT] = [520, 190];
-const EDGE = { left: 44, right: 12, top: 10, bottom: 24 };
+const [WIDTH, HEIGHT] = [400, 170];
+const EDGE = { left: 40, right: 10, top: 8, bottom: 22 };
 const COLOURS = 8;
 const SINGLE = [
   ["train/reward_fraction", "Reward, share of the most", true], ["train/entropy", "Entropy, nats per token", false], ["train/kl", "KL to the frozen model, nats per token", false],
@@ -121,7 +121,7 @@ function heldOut({ evaluations }) {
   if (stages.length === 0) return null;
   const tasks = [...new Set(stages.flatMap((stage) => Object.keys(evaluations[stage])))];
   const cell = (result) => (result === undefined ? el("td", {}, "\u2013") : el("td", {}, el("b", {}, percent(result.success_rate)),
-    el("span", { class: "quiet" }, ` ${result.successes} of ${result.episodes}; ${Math.round(100 * result.low)} to ${Math.round(100 * result.high)}`)));
+    el("span", { class: "quiet" }, ` ${result.successes} of ${result.episodes}; ${Math.round(100 * result.low)} to ${Math.round(100 * result.high)}\u202f%`)));
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Held-out success" }, el("table", { class: "held" }, el("caption", {}, "Held-out success, with 95 % intervals"),
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Task"), stages.map((stage) => el("th", { scope: "col" }, STAGES[stage])))),
     el("tbody", {}, tasks.map((task) => el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, task)), stages.map((stage) => cell(evaluations[stage][task])))))));
