@@ -7,7 +7,14 @@ import pytest
 
 from milepost.sandbox.errors import RunError
 from milepost.trainers.config import load_settings
-from milepost.trainers.offline_config import LossConfig, ObjectiveName, PreferenceTrainingConfig, ReSTConfig, SFTConfig
+from milepost.trainers.offline_config import (
+    LossConfig,
+    ObjectiveName,
+    OfflineConfig,
+    PreferenceTrainingConfig,
+    ReSTConfig,
+    SFTConfig,
+)
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "offline"
 KINDS: dict[str, type[OfflineConfig]] = {"dpo": PreferenceTrainingConfig, "sft": SFTConfig, "rest": ReSTConfig}
