@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -180,7 +181,7 @@ def episode(rewards, *, truncated=False):
 
 
 def test_only_what_was_cut_short_goes_on_from_its_last_state():
-    config = PPOConfig(tasks=("a",), run="r", gamma=0.5, gae_lambda=1.0, whiten=False)
+    config = PPOConfig(tasks=("a",), run=Path("r"), gamma=0.5, gae_lambda=1.0, whiten=False)
     critic = FixedCritic()
     done = credit_by_critic(config, critic, Words(), [episode([1.0, 2.0]), episode([1.0, 2.0], truncated=True)])
     # V is 0 then 1; terminated: returns 2, 2; truncated: the last return is 2 + 10 / 2 = 7, the one before 1 + 7 / 2
