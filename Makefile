@@ -2,6 +2,7 @@
 VENV   ?= .venv
 CONFIG ?= examples/quickstart/config.yaml
 ARGS   ?=
+WORKERS ?= 2
 PY     := $(VENV)/bin/python
 export VENV
 
@@ -17,8 +18,8 @@ setup: ## virtual environment, packages, Chromium, model; what is there is left 
 train: setup ## train a small language model on real pages (CONFIG=file, ARGS='key=value ...')
 	@$(VENV)/bin/milepost train grpo $(CONFIG) $(ARGS)
 
-test: setup ## run the whole test suite (ARGS=pytest's arguments)
-	@$(PY) -m pytest -q $(ARGS)
+test: setup ## run the whole test suite (WORKERS=processes, ARGS=pytest's arguments)
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: setup ## ruff, formatting, and the one-way imports between the rooms
 	@$(PY) -m ruff check .

@@ -82,19 +82,19 @@ async def play(task, seed, name, delay_s, pause):
 
 def work(tasks, seeds, contexts, delay_s, result):
     """Play everything, `contexts` episodes at a time, and write episode -> hashes."""
-    episodes = iter(
-        [
-            (task, seed, name)
-            for task in map(task_for, tasks)
-            for seed in range(seeds)
-            for name in played(task.instantiate(seed))
-        ]
-    )
-    found, pause = {}, random.Random()
+    listed = [
+        (task, seed, name)
+        for task in map(task_for, tasks)
+        for seed in range(seeds)
+        for name in played(task.instantiate(seed))
+    ]
+    found, pause, episodes, total = {}, random.Random(), iter(listed), len(listed)
 
     async def next_to_next():
         for task, seed, name in episodes:
             found[f"{task.name} {seed} {name}"] = await play(task, seed, name, delay_s, pause)
+            if len(found) % 100 == 0:
+                print(f"{len(found)} of {total} episodes", flush=True)
 
     async def all_of_them():
         await asyncio.gather(*(next_to_next() for _ in range(contexts)))

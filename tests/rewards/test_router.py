@@ -99,19 +99,17 @@ def test_the_cascade_says_what_some_layer_said(heard, model, judge):
     thresholds = Thresholds(model=model, judge=judge)
     routed = cascade(heard, thresholds)
     by_tier = {a.tier: a for a in heard}
-    if routed.tier is None:
-        assert routed.score is None
-        assert all(
-            a.raw is None
-            or (a.tier is not Source.RULE and (a.confidence is None or a.confidence < thresholds.of(a.tier)))
-            for a in heard
-        )
-    else:
-        assert routed.score == by_tier[routed.tier].raw is not None
-        earlier = ORDER[: ORDER.index(routed.tier)]
-        assert all(
-            by_tier[s].raw is None or (by_tier[s].confidence or 0.0) < thresholds.of(s) for s in earlier if s in by_tier
-        )
+    passed_over = ORDER if routed.tier is None else ORDER[: ORDER.index(routed.tier)]
+    for answer in (by_tier[source] for source in passed_over if source in by_tier):
+        unsure = answer.confidence is None or answer.confidence < thresholds.of(answer.tier)
+        assert answer.raw is None or (answer.tier is not Source.RULE and unsure)
+    assert routed.score == (None if routed.tier is None else by_tier[routed.tier].raw)
+    assert (routed.score is None) == (routed.tier is None)
+
+
+def test_who_does_not_say_how_sure_it_is_is_not_believed_even_where_nothing_is_asked():
+    heard = [TierScore(tier=Source.MODEL, raw=0.5, confidence=None, latency_ms=0.0, cost=0.0), *said(judge=(0.0, 0.0))]
+    assert cascade(heard, Thresholds(model=0.0, judge=0.0)).tier is Source.JUDGE
 
 
 @given(answers())
