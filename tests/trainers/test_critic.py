@@ -33,11 +33,11 @@ def test_hand_worked_value_loss():
         torch.tensor([0.5, 0.25, 0.25]),
     )
     loss, bound = value_loss(values, old, targets, weights)
-    assert float(loss) == pytest.approx(0.5 * (0.5 * 1 + 0.25 * 0 + 0.25 * 1))
+    assert float(loss.detach()) == pytest.approx(0.5 * (0.5 * 1 + 0.25 * 0 + 0.25 * 1))
     assert float(bound) == 0.0
     loss, bound = value_loss(values, old, targets, weights, clip=0.2)
     # held: 0.7, 0.7, 0.3; squared errors 1.69, 1.69, 1.69, each worse than the free one
-    assert float(loss) == pytest.approx(0.5 * 1.69)
+    assert float(loss.detach()) == pytest.approx(0.5 * 1.69)
     assert float(bound) == pytest.approx(1.0)
     loss.backward()
     assert values.grad is not None
@@ -107,11 +107,11 @@ def test_what_an_update_reads_is_what_the_critic_says():
         with torch.no_grad():
             critic.network.weight_HE.normal_(generator=torch.Generator().manual_seed(3))
         said = critic.values([(s.prompt_ids, s.response_ids) for s in batch])
+        first = critic.value_of_prompts([s.prompt_ids for s in batch])
+        assert [v[0] for v in said] == pytest.approx(first, abs=1e-4)
         told = [replace(s, value_targets=v) for s, v in zip(batch, said, strict=True)]
         metrics = update_policy(model, optimizer_of(model), told, UpdateConfig(max_pack_tokens=12), critic=critic)
-        assert metrics["value_loss"] == pytest.approx(0.0, abs=1e-8)
-        first = critic.value_of_prompts([s.prompt_ids for s in batch])
-        assert [v[0] for v in said] == pytest.approx(first, abs=1e-5)
+        assert metrics["value_loss"] == pytest.approx(0.0, abs=1e-7)
 
 
 def test_the_value_loss_reaches_the_policy_only_if_it_may():

@@ -199,7 +199,7 @@ def naive_loss(objective: Objective, rows, advantages) -> float:
             losses.append(weight[objective.normalisation] * (-value + 0.4 * kl[objective.kl_estimator]))
             penalties.append(share * (math.exp(new - old) - (new - old) - 1))
             entropies.append(share * row["entropy"][t])
-    return sum(losses) + objective.penalty_coef * sum(penalties) - 0.03 * sum(entropies)
+    return float(sum(losses) + objective.penalty_coef * sum(penalties) - 0.03 * sum(entropies))
 
 
 def drawn(seed):

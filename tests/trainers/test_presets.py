@@ -21,8 +21,7 @@ LOADERS = {"grpo": load_config, "ppo": load_ppo_config}
 
 
 def config_of(name: str, **own: object) -> OnlineConfig:
-    kinds: dict[str, type[OnlineConfig]] = {"grpo": GRPOConfig, "ppo": PPOConfig}
-    kind = kinds[PRESETS[name].trainer]
+    kind: type[OnlineConfig] = PPOConfig if PRESETS[name].trainer == "ppo" else GRPOConfig
     return kind.model_validate({"preset": name, "tasks": ["a"], "run": "r", **own})
 
 
