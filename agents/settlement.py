@@ -89,7 +89,10 @@ class SettlementStats:
     @classmethod
     def of(cls, counts: Mapping[str, Any]) -> SettlementStats:
         """Return what `counts` gave."""
-        return cls(**{name: Counter(value) if isinstance(value, dict) else value for name, value in counts.items()})
+        values: dict[str, Any] = {
+            name: Counter(value) if isinstance(value, dict) else value for name, value in counts.items()
+        }
+        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON-ready plain data."""
