@@ -135,14 +135,14 @@ def report_page(board: Sequence[BoardRow]) -> str:
     families = sorted({name for row in board for name in row.summary.families})
     tasks = list(dict.fromkeys(task for row in board for task in row.summary.tasks))
     lines = [(row.name, row.policy, row.summary.all.success, f"s{i % _COLOURS}") for i, row in enumerate(board)]
-    page: str = _template().render(
+    html: str = _template().render(
         board=board,
         families=families,
         tasks=tasks,
         plot=interval_plot([(_label(policy), figure, css) for _, policy, figure, css in lines], title="Success"),
         same=all(row.common == row.summary.all.episodes - row.summary.all.undecided for row in board),
     )
-    return page
+    return html
 
 
 @cache

@@ -65,13 +65,11 @@ def test_an_episode_is_drawn_alike_wherever_it_stands():
 @pytest.mark.browser
 def test_a_killed_evaluation_goes_on_and_all_its_readers_agree(tmp_path: Path):
     path = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "third\n"
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", KILLED, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "third\n"
+        os.killpg(process.pid, signal.SIGKILL)
     kept = EvaluationFolder.open(path)
     assert len(kept.episodes) == 2, "only the one under way is lost"
 
