@@ -1,6 +1,6 @@
 // One episode: a film strip of its pages, and the moment that is looked at.
 
-import { amount, byId, el, said, toast } from "./dom.js";
+import { amount, byId, el, plural, said, toast } from "./dom.js";
 import { siblings, outcomeOf } from "./list.js";
 import { action, earned, events, headline, isEnd, picture, pictureNote, timeline, tokens } from "./moment.js";
 import { exportAddress, isFile, readEpisode, readPictures, readRescored } from "./source.js";
@@ -37,7 +37,7 @@ export async function showEpisode(main, number, at, actions) {
 function screen({ number, episode, actions }) {
   const others = siblings(number);
   const compare = el("select", { id: "compare", "aria-label": "Compare with an episode of the same task and seed", onchange: () => actions.pair(number, Number(compare.value)) },
-    el("option", { value: "" }, others.length === 0 ? "No sibling to compare" : `Compare with one of ${others.length} siblings`),
+    el("option", { value: "" }, others.length === 0 ? "No sibling to compare" : `Compare with one of ${plural(others.length, "sibling")}`),
     others.map((row) => el("option", { value: row.number }, `#${row.number}, ${outcomeOf(row)}, ${amount(row.total)}`)));
   compare.disabled = others.length === 0;
   return el("section", { class: "episode", "aria-label": `Episode ${number}` },
