@@ -10,11 +10,14 @@ from .report_plots import Series, line_chart
 
 
 def method_of(config: Mapping[str, Any]) -> str:
-    """Return what a run's method is called, by its configuration: PPO, GRPO, or the preset's name."""
-    preset = config.get("preset")
+    """Return what a run's method is called, by its configuration: its preset, its objective, or its trainer."""
+    preset, loss = config.get("preset"), config.get("loss")
     if isinstance(preset, str):
         return preset.upper()
-    return "PPO" if "gae_lambda" in config else "GRPO"
+    if isinstance(loss, Mapping) and isinstance(loss.get("objective"), str):
+        return str(loss["objective"]).upper()
+    kinds = {"gae_lambda": "PPO", "thresholds": "ReST", "demonstrations": "SFT"}
+    return next((name for key, name in kinds.items() if key in config), "GRPO")
 
 
 def critic_context(iterations: Sequence[MetricsRecord]) -> dict[str, Any] | None:
