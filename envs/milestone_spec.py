@@ -195,7 +195,7 @@ class MilestoneSpec(BaseModel):
         """Describe milestones as they are written: one alternative per catalogue name and per detector."""
         own = handler.resolve_ref_schema(handler(core_schema))
         common = {key: value for key, value in own["properties"].items() if key in _COMMON and key != "catalogue"}
-        common["app"] = {"type": "string", "title": "App"}  # written so; read, it is the detector `in_app` around another
+        common["app"] = {"type": "string", "title": "App"}  # read as the detector `in_app` around another
         written = [handler.resolve_ref_schema(choice) for choice in own["properties"]["spec"]["oneOf"]]
         by_kind = {schema["properties"]["detector"]["const"]: schema for schema in written}
         alternatives = [
