@@ -62,6 +62,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import orjson
 
+from ..agents.task_scores import EvaluationResult, as_percent
 from ..sandbox.errors import RunError
 from .run_folder import RunFolder, append_line, read_lines, write_atomically, writing
 
@@ -214,6 +215,32 @@ def read_metrics(path: Path) -> list[MetricsRecord]:
         values = {k: float(v) for k, v in data.items() if isinstance(v, int | float)}
         records.append(MetricsRecord(iteration=iteration, time=float(when), values=values))
     return records
+
+
+def by_label(result: EvaluationResult) -> dict[str, TaskEvaluation]:
+    """Return an evaluation's results by task label, as they are written down."""
+    return {
+        task_label(task): TaskEvaluation(
+            episodes=scores.decided,
+            successes=scores.successes,
+            mean_reward_fraction=scores.mean_reward_fraction,
+            mean_steps=scores.mean_steps,
+            milestones=scores.milestones,
+        )
+        for task, scores in result.tasks.items()
+    }
+
+
+def overall_success(tasks: Mapping[str, TaskEvaluation]) -> float:
+    """Return the share of all scored episodes that succeeded; 0 where there are none."""
+    return sum(t.successes for t in tasks.values()) / max(sum(t.episodes for t in tasks.values()), 1)
+
+
+def told_of(stage: Stage, result: EvaluationResult) -> str:
+    """Return the line that says how an evaluation went."""
+    rates = ", ".join(f"{task_label(t)} {as_percent(s.success_rate)}" for t, s in result.tasks.items())
+    total = as_percent(result.success_rate, digits=1)
+    return f"held-out success, {stage.replace('_', ' ')}: {total} ({rates})"
 
 
 def write_evaluation(folder: RunFolder, stage: Stage, tasks: Mapping[str, TaskEvaluation]) -> None:

@@ -17,18 +17,25 @@ import torch
 import yaml
 
 from ..agents.engines.hf import HFEngine
-from ..agents.evaluate import HELD_OUT_SEED, EvaluationResult, evaluate_policy
+from ..agents.evaluate import HELD_OUT_SEED, evaluate_policy
 from ..agents.loading import load_model
 from ..agents.lora import add_lora, load_lora, trainable_parameters
 from ..agents.policies import LanguageModelPolicy
 from ..agents.precision import resolve_precision
 from ..agents.rollout import EnvPool, EpisodeSpec
-from ..agents.task_scores import as_percent
 from ..sandbox.chromium import find_chromium
 from ..sandbox.errors import RunError
 from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
 from .examples import record_example
-from .metrics import MetricsWriter, Stage, TaskEvaluation, read_evaluations, task_label, write_evaluation
+from .metrics import (
+    MetricsWriter,
+    Stage,
+    by_label,
+    overall_success,
+    read_evaluations,
+    told_of,
+    write_evaluation,
+)
 from .offline_config import OfflineConfig
 from .progress import TrainingProgress
 from .report import ExampleLabel
@@ -179,8 +186,7 @@ class OfflineRun:
         if not seeds:
             return 0.0
         began_s = time.monotonic()
-        name = stage.replace("_", " ")
-        self.progress.phase(f"evaluating ({name})")
+        self.progress.phase(f"evaluating ({stage.replace('_', ' ')})")
         total = seeds * len(self.tasks)
         result = evaluate_policy(
             self.tasks,
@@ -191,9 +197,8 @@ class OfflineRun:
             concurrency=self.config.concurrency,
             on_episode=lambda done, _: self.progress.advance_within(done, total),
         )
-        write_evaluation(self.folder, stage, _by_label(result))
-        rates = ", ".join(f"{task_label(t)} {as_percent(s.success_rate)}" for t, s in result.tasks.items())
-        self.progress.message(f"held-out success, {name}: {as_percent(result.success_rate, digits=1)} ({rates})")
+        write_evaluation(self.folder, stage, by_label(result))
+        self.progress.message(told_of(stage, result))
         return time.monotonic() - began_s
 
     def example(self, label: ExampleLabel, when: str) -> None:
@@ -282,7 +287,7 @@ class OfflineRun:
     def result(self, *, examples: int, report: Path) -> OfflineResult:
         """Return what the run has come to."""
         return OfflineResult(
-            success={stage: _overall(scores) for stage, scores in read_evaluations(self.folder).items()},
+            success={stage: overall_success(scores) for stage, scores in read_evaluations(self.folder).items()},
             examples=examples,
             updates=0 if self.state is None else self.state.updates,
             elapsed_s=self.clock.elapsed_s(),
@@ -334,23 +339,6 @@ def start_adapter(run: Path, model: str) -> Path:
     if trained != model:
         raise RunError(f"start: {run} trained the model {trained!r}, this run asks for {model!r}. Set model={trained}.")
     return saved[-1] / "adapter"
-
-
-def _by_label(result: EvaluationResult) -> dict[str, TaskEvaluation]:
-    return {
-        task_label(task): TaskEvaluation(
-            episodes=s.decided,
-            successes=s.successes,
-            mean_reward_fraction=s.mean_reward_fraction,
-            mean_steps=s.mean_steps,
-            milestones=s.milestones,
-        )
-        for task, s in result.tasks.items()
-    }
-
-
-def _overall(scores: dict[str, TaskEvaluation]) -> float:
-    return sum(s.successes for s in scores.values()) / max(sum(s.episodes for s in scores.values()), 1)
 
 
 def _means(rows: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -24,14 +24,13 @@ import numpy as np
 import torch
 
 from ..agents.engines.hf import HFEngine
-from ..agents.evaluate import HELD_OUT_SEED, EvaluationResult, evaluate_policy
+from ..agents.evaluate import HELD_OUT_SEED, evaluate_policy
 from ..agents.loading import load_model
 from ..agents.lora import add_lora, load_lora, trainable_parameters
 from ..agents.policies import LanguageModelPolicy
 from ..agents.precision import resolve_precision
 from ..agents.rollout import EnvPool, EpisodeSpec
 from ..agents.settlement import Settler, tier_totals
-from ..agents.task_scores import as_percent
 from ..envs.suites import Split, expand
 from ..rewards.router import Mode, Unscored
 from .advantages import AdvantageStats
@@ -41,7 +40,15 @@ from .curriculum import GroupSampler
 from .examples import record_example
 from .group_sampling import Sampled
 from .iteration_metrics import iteration_metrics
-from .metrics import MetricsWriter, Stage, TaskEvaluation, read_evaluations, task_label, write_evaluation
+from .metrics import (
+    MetricsWriter,
+    Stage,
+    by_label,
+    overall_success,
+    read_evaluations,
+    told_of,
+    write_evaluation,
+)
 from .online_config import OnlineConfig
 from .progress import TrainingProgress
 from .reference import AveragedReference
@@ -239,7 +246,7 @@ class OnlineRun:
         self.folder.mark("finished", wall_s=self.clock.elapsed_s())
         report = build_report(self.folder)
         return TrainingResult(
-            success={stage: _overall(scores) for stage, scores in read_evaluations(self.folder).items()},
+            success={stage: overall_success(scores) for stage, scores in read_evaluations(self.folder).items()},
             iterations=iteration,
             elapsed_s=self.clock.elapsed_s(),
             run=self.folder.path,
@@ -264,11 +271,9 @@ class OnlineRun:
             settler=self.evaluation_settler,
             on_episode=lambda done, _: self.progress.advance_within(done, total),
         )
-        write_evaluation(self.folder, stage, _by_label(result))
+        write_evaluation(self.folder, stage, by_label(result))
         evaluate_s = time.monotonic() - started
-        rates = ", ".join(f"{task_label(t)} {as_percent(s.success_rate)}" for t, s in result.tasks.items())
-        total_rate = as_percent(result.success_rate, digits=1)
-        self.progress.message(f"held-out success, {stage.replace('_', ' ')}: {total_rate} ({rates})")
+        self.progress.message(told_of(stage, result))
         return evaluate_s
 
     def example(self, label: Any, when: str) -> float:
@@ -361,23 +366,6 @@ def _out_of_time(time_budget_s: float, iteration: int) -> str:
         f"time_budget_s={time_budget_s:g} is used up after {iteration} iterations; the same command with a larger one "
         f"goes on from here, for example time_budget_s={2 * time_budget_s:g}"
     )
-
-
-def _by_label(result: EvaluationResult) -> dict[str, TaskEvaluation]:
-    return {
-        task_label(task): TaskEvaluation(
-            episodes=s.decided,
-            successes=s.successes,
-            mean_reward_fraction=s.mean_reward_fraction,
-            mean_steps=s.mean_steps,
-            milestones=s.milestones,
-        )
-        for task, s in result.tasks.items()
-    }
-
-
-def _overall(scores: dict[str, TaskEvaluation]) -> float:
-    return sum(s.successes for s in scores.values()) / max(sum(s.episodes for s in scores.values()), 1)
 
 
 __all__ = ["MAY_CHANGE", "OnlineRun", "TrainingResult", "open_run"]

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from .doctor import Check
     from .sandbox.self_check import SelfCheckReport
 
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
+]
+
 app = typer.Typer(
     help="Train computer-use agents on rewards you can audit.",
     epilog="First: milepost doctor. Then: milepost tasks list; milepost eval expense-form --policy oracle.",
@@ -147,10 +152,8 @@ def _show_self_check(report: SelfCheckReport, console: Console) -> None:
 
 @train_app.command("grpo")
 def train_grpo(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
-    ] = None,
+    config: ConfigFile,
+    overrides: Overrides = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -163,10 +166,8 @@ def train_grpo(
 
 @train_app.command("ppo")
 def train_ppo(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
-    ] = None,
+    config: ConfigFile,
+    overrides: Overrides = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -200,10 +201,8 @@ def _train_online(trainer: Literal["grpo", "ppo"], config: Path, overrides: list
 
 @train_app.command("rm")
 def train_rm(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The training's configuration, a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
-    ] = None,
+    config: ConfigFile,
+    overrides: Overrides = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -229,10 +228,8 @@ def train_rm(
 
 @train_app.command("dpo")
 def train_dpo(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
-    ] = None,
+    config: ConfigFile,
+    overrides: Overrides = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -248,10 +245,8 @@ def train_dpo(
 
 @train_app.command("sft")
 def train_sft(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
-    ] = None,
+    config: ConfigFile,
+    overrides: Overrides = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -264,10 +259,8 @@ def train_sft(
 
 @train_app.command("rest")
 def train_rest(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The run's configuration, a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the file's.")
-    ] = None,
+    config: ConfigFile,
+    overrides: Overrides = None,
     *,
     as_json: Json = False,
 ) -> None:
