@@ -31,6 +31,7 @@ def test_what_is_no_table_is_told_and_left_alone(tmp_path: Path, text: str):
 
 
 def test_the_bundled_table_is_about_registered_tasks():
+    assert bundled_times()
     assert set(bundled_times()) <= set(registered_ids())
     assert all(0 < seconds < 60 for seconds in bundled_times().values())
     assert read_times(TABLE) == bundled_times()
