@@ -42,6 +42,7 @@ class TrainingState:
         generator: base64 of the torch generator's state.
         kl_coef: current weight of the KL to the reference; None: as configured.
         penalty_coef: current weight of the KL to the old policy; None: as configured.
+        best: the fields of `validation.Best`; None: nothing was validated.
     """
 
     iteration: int
@@ -55,6 +56,7 @@ class TrainingState:
     generator: str
     kl_coef: float | None = None
     penalty_coef: float | None = None
+    best: dict[str, Any] | None = None
 
     def restore_generator(self, generator: torch.Generator) -> None:
         """Set a generator to the recorded state."""

@@ -31,6 +31,9 @@ A trainer's iterations count from 1. A name that was not measured is absent, nev
     train/step_share              share of the full natural step that was taken (TRPO)                      0 to 1
     train/cg_residual             what conjugate gradient left of the gradient (TRPO)                       share
     train/surrogate_gain          what the step gained by the surrogate (TRPO)
+    eval/success                  held-out success in a validation while training, all tasks                0 to 1
+    eval/success/<task>           the same for one task                                                     0 to 1
+    eval/reward_fraction          mean over tasks of held-out reward / the task's maximum                   0 to 1
     time/warm_start_s             supervised warm start                                                     seconds
     time/sampling_s               generating tokens, the browser's share excluded                           seconds
     time/browser_s                resetting and stepping environments                                       seconds

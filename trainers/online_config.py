@@ -75,6 +75,9 @@ class OnlineConfig(Section):
         evaluation_seeds: held-out seeds per task of the last evaluation; 0 skips the evaluations.
         interim_evaluation_seeds: held-out seeds per task of the evaluations before training (the first ones of the last
             evaluation's); None is as many. They cost time that training could have.
+        validate_every: iterations between validations while training, which also say which checkpoint was the best;
+            None: none.
+        validation_seeds: held-out seeds per task of each of them, others than the evaluations'.
         solved_at: stop early when the training success rate reaches this in `solved_for` iterations in a row.
         solved_for: see `solved_at`.
         reward: which layers make the reward, see `RewardConfig`.
@@ -134,6 +137,8 @@ class OnlineConfig(Section):
     concurrency: int = Field(default=64, ge=1)
     evaluation_seeds: int = Field(default=64, ge=0)
     interim_evaluation_seeds: int | None = Field(default=None, ge=1)
+    validate_every: int | None = Field(default=None, ge=1)
+    validation_seeds: int = Field(default=16, ge=1)
     solved_at: float = Field(default=0.97, gt=0)
     solved_for: int = Field(default=2, ge=1)
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
@@ -176,6 +181,11 @@ class OnlineConfig(Section):
         if self.kl_target is not None and self.kl_coef == 0:
             raise ValueError("kl_target adapts kl_coef, which must be above 0 to begin with")
         return self
+
+    @property
+    def held_out_seeds(self) -> int:
+        """How many held-out seeds per task training must never draw."""
+        return self.evaluation_seeds + (self.validation_seeds if self.validate_every is not None else 0)
 
     def seeds_of(self, stage: str) -> int:
         """Return the held-out seeds per task of an evaluation: "untrained", "warm_start" or "trained"."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ..agents.policies import LanguageModelPolicy
 from ..agents.precision import resolve_precision
 from ..agents.rollout import EnvPool, EpisodeSpec
 from ..agents.settlement import Settler, tier_totals
+from ..agents.task_scores import EvaluationResult
 from ..envs.suites import Split, expand
 from ..rewards.router import Mode, Unscored
 from .advantages import AdvantageStats
@@ -57,6 +58,7 @@ from .reward_layers import build_settler
 from .run_folder import RunFolder
 from .schedule import TimeBudget
 from .sft import Pair, collect_demonstrations, train_on_demonstrations
+from .validation import Best, is_due, validate
 
 MAY_CHANGE = ("iterations", "time_budget_s", "concurrency", "run")
 """Settings in which a resumed run may differ from how it began."""
@@ -91,6 +93,7 @@ class OnlineRun:
         demonstrations: the warm start's actions, if `ptx_coef` needs them.
         parts: what a checkpoint holds besides, by name: each writes itself to the path that it is given.
         iteration, updates, solved: finished iterations, optimiser steps, iterations in a row that were solved.
+        best: the policy with the most held-out success while training; None: none was validated yet.
     """
 
     config: OnlineConfig
@@ -116,7 +119,9 @@ class OnlineRun:
     iteration: int = 0
     updates: int = 0
     solved: int = 0
+    best: Best | None = None
     _iteration_s: float = 0.0
+    _validation_s: float = 0.0
     _started: float = 0.0
 
     @property
@@ -153,6 +158,7 @@ class OnlineRun:
         self.sampler.restore(state.sampler)
         state.restore_generator(self.generator)
         self.iteration, self.updates, self.solved = state.iteration, state.updates, state.solved
+        self.best = None if state.best is None else Best(**state.best)
         self.coefficients = Coefficients.of(self.config).resumed(state)
         if self.config.ptx_coef > 0:
             known = self.folder.read_json(_DEMONSTRATIONS) or []
@@ -174,6 +180,7 @@ class OnlineRun:
         clock.closing_s = example_s
         if config.evaluation_seeds:
             clock.closing_s += evaluate_s * config.seeds_of("trained") / config.seeds_of("untrained")
+        first["time/evaluate_s"] += self._validate(first)
         self.metrics.log(0, first)
         clock.began_s = clock.elapsed_s()
         self._average()
@@ -187,11 +194,8 @@ class OnlineRun:
     def goes_on(self) -> bool:
         """Tell whether there is another iteration: neither the last one, nor solved, nor out of time."""
         config = self.config
-        return (
-            self.iteration < config.iterations
-            and self.solved < config.solved_for
-            and self.clock.allows(self._iteration_s)
-        )
+        ahead_s = self._iteration_s + (self._validation_s if is_due(config, self.iteration + 1) else 0.0)
+        return self.iteration < config.iterations and self.solved < config.solved_for and self.clock.allows(ahead_s)
 
     def begin_iteration(self) -> None:
         """Count an iteration and start its clock; a following reference takes in the policy as it is."""
@@ -220,9 +224,20 @@ class OnlineRun:
             "train/learning_rate": self.optimizer.param_groups[0]["lr"],
         }
         values |= self.coefficients.metrics(config)
+        if validation_s := self._validate(values):
+            values["time/evaluate_s"] = validation_s
         self.metrics.log(self.iteration, values)
         self._save(elapsed_s=self.clock.elapsed_s())
         self.progress.iteration(self.iteration, values)
+
+    def _validate(self, values: dict[str, float]) -> float:
+        """Validate the policy if it is time to, add what was measured to `values`; return the seconds it took."""
+        if not is_due(self.config, self.iteration):
+            return 0.0
+        started = time.monotonic()
+        values |= validate(self)
+        self._validation_s = time.monotonic() - started
+        return self._validation_s
 
     def _save(self, *, elapsed_s: float) -> None:
         clock, weights = self.clock, self.coefficients
@@ -230,6 +245,7 @@ class OnlineRun:
             iteration=self.iteration, updates=self.updates, elapsed_s=elapsed_s, began_s=clock.began_s,
             closing_s=clock.closing_s, entropy_coef=weights.entropy, kl_coef=weights.kl, penalty_coef=weights.penalty,
             solved=self.solved, sampler=self.sampler.state(), generator=generator_state(self.generator),
+            best=None if self.best is None else asdict(self.best),
         )  # fmt: skip
         save_checkpoint(self.folder.checkpoints_dir, self.model, self.optimizer, state, parts=self.parts)
         self.folder.mark("running", wall_s=clock.elapsed_s())
@@ -259,22 +275,27 @@ class OnlineRun:
         if not seeds:
             return 0.0
         started = time.monotonic()
-        self.progress.phase(f"evaluating ({stage.replace('_', ' ')})")
+        result = self.play_held_out(stage, seeds=seeds)
+        write_evaluation(self.folder, stage, by_label(result))
+        evaluate_s = time.monotonic() - started
+        self.progress.message(told_of(stage, result))
+        return evaluate_s
+
+    def play_held_out(self, name: str, *, seeds: int, first_seed: int = HELD_OUT_SEED) -> EvaluationResult:
+        """Play `seeds` greedy episodes of every task, from `first_seed` on, and score them by the rules."""
+        self.progress.phase(f"evaluating ({name.replace('_', ' ')})")
         total = seeds * len(self.tasks)
-        result = evaluate_policy(
+        return evaluate_policy(
             self.tasks,
             self.policy(0.0),
-            name=stage,
+            name=name,
             seeds=seeds,
+            first_seed=first_seed,
             pool=self.pool,
             concurrency=self.config.concurrency,
             settler=self.evaluation_settler,
             on_episode=lambda done, _: self.progress.advance_within(done, total),
         )
-        write_evaluation(self.folder, stage, by_label(result))
-        evaluate_s = time.monotonic() - started
-        self.progress.message(told_of(stage, result))
-        return evaluate_s
 
     def example(self, label: Any, when: str) -> float:
         """Record the report's example, the first held-out seed of the first task; return the seconds it took."""
@@ -343,7 +364,7 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
                 list(trainable_parameters(model)), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
             ),
             dtype=dtype,
-            sampler=GroupSampler(tasks, np.random.default_rng(config.seed), held_out_seeds=config.evaluation_seeds),
+            sampler=GroupSampler(tasks, np.random.default_rng(config.seed), held_out_seeds=config.held_out_seeds),
             generator=torch.Generator().manual_seed(config.seed),
             settler=build_settler(config.reward),
             saved=saved,

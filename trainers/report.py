@@ -204,7 +204,7 @@ def report_context(folder: RunFolder) -> dict[str, Any]:
         "episodes": int(sum(r.values.get("train/episodes", 0) for r in records)),
         "stages": _stages(evaluations, method),
         "by_task": [_task_row(task, evaluations, method) for task in tasks],
-        "learning": _learning(iterations, tasks, colours),
+        "learning": _learning(iterations, tasks, colours, _series(records, "eval/success")),
         "milestones": [_milestones(task, records, evaluations, colours[task], method) for task in tasks],
         "health": _health(iterations),
         "critic": critic_context(iterations),
@@ -290,11 +290,19 @@ def _series(records: Sequence[MetricsRecord], name: str) -> list[tuple[float, fl
     return [(r.iteration, r.values[name]) for r in records if name in r.values]
 
 
-def _learning(iterations: Sequence[MetricsRecord], tasks: Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
+def _learning(
+    iterations: Sequence[MetricsRecord],
+    tasks: Sequence[str],
+    colours: Mapping[str, str],
+    validated: Sequence[tuple[float, float]],
+) -> dict[str, Any]:
     overall = Series(label="all tasks", points=_series(iterations, "train/success"), css="ink", strong=True)
     reward = Series(label="reward", points=_series(iterations, "train/reward_fraction"), css="reward", strong=True)
     by_task = [Series(label=t, points=_series(iterations, f"train/success/{t}"), css=colours[t]) for t in tasks]
+    held_out = Series(label="held out", points=validated, css="held-out", strong=True)
     lines = [overall, *by_task] if len(tasks) > 1 else [overall]
+    if validated:
+        lines.append(held_out)
 
     def chart(lines: Sequence[Series], width: int, height: int, title: str) -> Any:
         return line_chart(

@@ -2,6 +2,7 @@
 
 oracle, noop, random, submit-only, click-everything     scripted, see agents.policies and agents.null_policies
 runs/mine                      the newest checkpoint of a training run
+runs/mine/checkpoints/best     one of its checkpoints
 models/mine                    a causal language model in Hugging Face format, or the name of one in the cache
 openai:MODEL@URL               a model behind an OpenAI-compatible server, such as openai:qwen3@http://127.0.0.1:8000/v1
 my_policy:act, agent.py:Agent  Python: a function from an observation to an action's text, or a `Policy`
@@ -82,7 +83,9 @@ def policy_named(name: str, sampling: Sampling | None = None) -> NamedPolicy:
         return _endpoint(name, sampling)
     folder = Path(name)
     if (folder / "config.yaml").is_file():
-        return _run(folder, sampling)
+        return _run(folder, _newest_checkpoint(folder), sampling)
+    if (folder / "adapter").is_dir() and (folder.parent.parent / "config.yaml").is_file():
+        return _run(folder.parent.parent, folder, sampling)
     if is_model_folder(folder):
         return _model(name, sampling)
     if not folder.exists() and (match := _PYTHON.fullmatch(name)):
@@ -117,22 +120,26 @@ def _endpoint(name: str, sampling: Sampling) -> NamedPolicy:
     return NamedPolicy(identity=identity, is_model=True, load=lambda: policy)
 
 
-def _run(folder: Path, sampling: Sampling) -> NamedPolicy:
-    import yaml
-
+def _newest_checkpoint(folder: Path) -> Path:
     saved = sorted(folder.glob("checkpoints/iteration_*/adapter"))
     if not saved:
         raise RunError(
             f"policy {str(folder)!r}: the run has no checkpoint yet (expected checkpoints/iteration_*/adapter). Train "
             "on with the same command, or name another run."
         )
+    return saved[-1].parent
+
+
+def _run(folder: Path, checkpoint: Path, sampling: Sampling) -> NamedPolicy:
+    import yaml
+
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     tokens = sampling.max_new_tokens or int(config["max_new_tokens"])
     identity = {
         "kind": "run",
         "path": str(folder),
-        "checkpoint": saved[-1].parent.name,
-        "weights": _digest(sorted(saved[-1].glob("*.safetensors"))),
+        "checkpoint": checkpoint.name,
+        "weights": _digest(sorted((checkpoint / "adapter").glob("*.safetensors"))),
         "model": config["model"],
         **_sampled(sampling, tokens),
     }
@@ -143,7 +150,7 @@ def _run(folder: Path, sampling: Sampling) -> NamedPolicy:
         from ..precision import resolve_precision
 
         base, tokenizer = load_model(config["model"], dtype=resolve_precision(config["precision"]))
-        model = load_lora(base, saved[-1], trainable=False)
+        model = load_lora(base, checkpoint / "adapter", trainable=False)
         return _language_model(model, tokenizer, sampling.temperature, tokens, int(config["seed"]))
 
     return NamedPolicy(identity=identity, is_model=True, load=load)

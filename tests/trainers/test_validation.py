@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from milepost.agents.evaluate import HELD_OUT_SEED, evaluate
+from milepost.trainers.config import GRPOConfig
+from milepost.trainers.grpo import train
+from milepost.trainers.metrics import read_metrics
+from milepost.trainers.progress import TrainingProgress
+from milepost.trainers.validation import Best, is_due
+
+
+def config(tiny_model: Path, run: Path, **settings) -> GRPOConfig:
+    return GRPOConfig.model_validate({
+        "tasks": ["search-open"], "run": run, "model": str(tiny_model), "precision": "float32", "iterations": 2,
+        "groups": 1, "group_size": 2, "evaluation_seeds": 2, "max_new_tokens": 4, "max_replacements": 0,
+        "warm_start": {"demonstrations": 0}, "validate_every": 1, "validation_seeds": 2,
+    } | settings)  # fmt: skip
+
+
+def test_validation_is_due_before_training_and_every_so_many_iterations(tiny_model: Path, tmp_path: Path):
+    every_third = config(tiny_model, tmp_path, validate_every=3)
+    assert [i for i in range(8) if is_due(every_third, i)] == [0, 3, 6]
+    never = config(tiny_model, tmp_path, validate_every=None)
+    assert not any(is_due(never, i) for i in range(8))
+    assert (every_third.held_out_seeds, never.held_out_seeds) == (4, 2)
+
+
+@pytest.mark.browser
+@pytest.mark.model
+def test_a_run_keeps_its_curve_and_its_best_checkpoint(tiny_model: Path, tmp_path: Path, monkeypatch):
+    seeds: list[int] = []
+    from milepost.trainers import online_run
+
+    play = online_run.evaluate_policy
+
+    def recorded(tasks, policy, **how):
+        seeds.extend(range(how["first_seed"], how["first_seed"] + how["seeds"]) if how["name"] == "validation" else ())
+        return play(tasks, policy, **how)
+
+    monkeypatch.setattr(online_run, "evaluate_policy", recorded)
+    run = tmp_path / "run"
+    train(config(tiny_model, run), progress=TrainingProgress())
+    curve = [(r.iteration, r.values["eval/success"]) for r in read_metrics(run / "metrics.jsonl") if r.iteration <= 2]
+    assert [i for i, _ in curve] == [0, 1, 2]
+    assert seeds == [HELD_OUT_SEED + 2, HELD_OUT_SEED + 3] * 3  # never those of the evaluation at the end
+    kept = Best(**json.loads((run / "checkpoints/best/state.json").read_text()))
+    assert kept == Best(iteration=0, success=curve[0][1])  # it never acts well, and the first of equals stays
+    assert json.loads((run / "checkpoints/iteration_0002/state.json").read_text())["best"] == {
+        "iteration": 0, "success": 0.0,
+    }  # fmt: skip
+    assert "held out" in (run / "report.html").read_text()
+    result = evaluate(["search-open"], str(run / "checkpoints/best"), seeds=1)
+    assert result.success_rate == 0.0
