@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from ..agents.engines.hf import HFEngine
 from ..agents.evaluate import HELD_OUT_SEED, evaluate_policy
@@ -24,7 +23,6 @@ from ..agents.policies import LanguageModelPolicy
 from ..agents.precision import resolve_precision
 from ..agents.rollout import EnvPool, EpisodeSpec
 from ..sandbox.chromium import find_chromium
-from ..sandbox.errors import RunError
 from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
 from .examples import record_example
 from .metrics import (
@@ -41,6 +39,7 @@ from .progress import TrainingProgress
 from .report import ExampleLabel
 from .run_folder import RunFolder
 from .schedule import TimeBudget, scheduled
+from .start import start_adapter
 
 DATA = "data.json"
 """Name of the file in a run's folder that holds what it learns from."""
@@ -323,24 +322,6 @@ def batches(count: int, config: OfflineConfig) -> list[list[int]]:
     return plan[: config.max_updates]
 
 
-def start_adapter(run: Path, model: str) -> Path:
-    """Return the adapter of a run's newest checkpoint.
-
-    Raises:
-        RunError: there is none, or the run is of another model.
-    """
-    saved = checkpoints(run / "checkpoints")
-    if not saved or not (run / "config.yaml").is_file():
-        raise RunError(
-            f"start: expected the folder of a training run with a checkpoint, got {run}. Train one first, for example "
-            "with `milepost train sft CONFIG`, or leave `start` out to begin with the model itself."
-        )
-    trained = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")).get("model")
-    if trained != model:
-        raise RunError(f"start: {run} trained the model {trained!r}, this run asks for {model!r}. Set model={trained}.")
-    return saved[-1] / "adapter"
-
-
 def _means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     names = dict.fromkeys(name for row in rows for name in row)
     return {n: sum(row[n] for row in rows if n in row) / sum(n in row for row in rows) for n in names}
@@ -352,4 +333,4 @@ def _line(updates: int, total: int, mean: dict[str, float]) -> str:
     return f"update {updates}/{total}: {', '.join(parts)}"
 
 
-__all__ = ["DATA", "MAY_CHANGE", "OfflineResult", "OfflineRun", "batches", "open_folder", "start_adapter"]
+__all__ = ["DATA", "MAY_CHANGE", "OfflineResult", "OfflineRun", "batches", "open_folder"]

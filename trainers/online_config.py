@@ -24,6 +24,8 @@ class OnlineConfig(Section):
         tasks: environment ids, bare task names, or names of suites, of which the tasks that are not held out are meant.
         run: the run's folder; an existing one with the same configuration is resumed.
         model: a model's name in the cache, or a folder in Hugging Face format.
+        start: folder of a training run (its newest checkpoint is meant), or one of its checkpoints, whose adapter this
+            run goes on with; there is no warm start then unless it is asked for. None: a fresh adapter.
         seed: seeds every random draw of the run.
         iterations: most iterations.
         time_budget_s: wall time for warm start, training and evaluations together; None: no limit.
@@ -92,6 +94,7 @@ class OnlineConfig(Section):
     tasks: tuple[str, ...] = Field(min_length=1)
     run: Path
     model: str = "smollm2-135m-instruct"
+    start: Path | None = None
     seed: int = Field(default=0, ge=0)
     iterations: int = Field(default=20, ge=0)
     time_budget_s: float | None = Field(default=None, gt=0)
@@ -150,7 +153,11 @@ class OnlineConfig(Section):
     @classmethod
     def _with_preset(cls, data: Any) -> Any:
         """Put the preset's settings below the configuration's own."""
-        name = data.get("preset") if isinstance(data, Mapping) else None
+        if not isinstance(data, Mapping):
+            return data
+        if data.get("start") is not None:
+            data = merged({"warm_start": {"demonstrations": 0}}, data)
+        name = data.get("preset")
         if name is None:
             return data
         preset = PRESETS.get(name) if isinstance(name, str) else None

@@ -58,6 +58,7 @@ from .reward_layers import build_settler
 from .run_folder import RunFolder
 from .schedule import TimeBudget
 from .sft import Pair, collect_demonstrations, train_on_demonstrations
+from .start import start_adapter
 from .validation import Best, is_due, validate
 
 MAY_CHANGE = ("iterations", "time_budget_s", "concurrency", "run")
@@ -171,7 +172,8 @@ class OnlineRun:
     def _begin(self) -> None:
         config, clock = self.config, self.clock
         first: dict[str, float] = {}
-        first["time/evaluate_s"] = evaluate_s = self.evaluate("untrained")
+        before: Stage = "untrained" if config.start is None else "warm_start"
+        first["time/evaluate_s"] = evaluate_s = self.evaluate(before)
         example_s = self.example("early", "before training")
         first["time/warm_start_s"] = self.warm_start()
         if config.warm_start.demonstrations:
@@ -348,7 +350,7 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
         progress.message(f"{config.model} in {str(dtype).removeprefix('torch.')}")
         found = checkpoints(folder.checkpoints_dir)
         saved = found[-1] if found else None
-        model = _fresh_adapter(base, config) if saved is None else load_lora(base, saved / "adapter")
+        model = load_lora(base, saved / "adapter") if saved else _first_adapter(base, config)
         yield OnlineRun(
             config=config,
             tasks=tasks,
@@ -372,7 +374,9 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
         )
 
 
-def _fresh_adapter(base: Any, config: OnlineConfig) -> Any:
+def _first_adapter(base: Any, config: OnlineConfig) -> Any:
+    if config.start is not None:
+        return load_lora(base, start_adapter(config.start, config.model))
     return add_lora(base, rank=config.lora.rank, alpha=config.lora.alpha, seed=config.seed)
 
 

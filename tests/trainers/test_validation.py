@@ -4,10 +4,12 @@ from pathlib import Path
 import pytest
 
 from milepost.agents.evaluate import HELD_OUT_SEED, evaluate
+from milepost.sandbox.errors import RunError
 from milepost.trainers.config import GRPOConfig
 from milepost.trainers.grpo import train
 from milepost.trainers.metrics import read_metrics
 from milepost.trainers.progress import TrainingProgress
+from milepost.trainers.start import start_adapter
 from milepost.trainers.validation import Best, is_due
 
 
@@ -51,5 +53,29 @@ def test_a_run_keeps_its_curve_and_its_best_checkpoint(tiny_model: Path, tmp_pat
         "iteration": 0, "success": 0.0,
     }  # fmt: skip
     assert "held out" in (run / "report.html").read_text()
+    goes_on = config(tiny_model, tmp_path / "on", start=run / "checkpoints/best", iterations=0, validate_every=None)
+    begun = train(goes_on, progress=TrainingProgress())
+    assert set(begun.success) == {"warm_start", "trained"}
     result = evaluate(["search-open"], str(run / "checkpoints/best"), seeds=1)
     assert result.success_rate == 0.0
+
+
+def test_a_run_that_starts_from_another_asks_for_no_warm_start_of_its_own(tiny_model: Path, tmp_path: Path):
+    plain = {"tasks": ["search-open"], "run": tmp_path, "model": str(tiny_model)}
+    assert GRPOConfig.model_validate(plain).warm_start.demonstrations == 18
+    assert GRPOConfig.model_validate(plain | {"start": "runs/a"}).warm_start.demonstrations == 0
+    asked = plain | {"start": "runs/a", "warm_start": {"demonstrations": 5}}
+    assert GRPOConfig.model_validate(asked).warm_start.demonstrations == 5
+
+
+def test_a_start_is_a_run_or_one_of_its_checkpoints_of_the_same_model(tmp_path: Path):
+    run = tmp_path / "run"
+    for name in ("iteration_0002", "iteration_0010", "best"):
+        (run / "checkpoints" / name / "adapter").mkdir(parents=True)
+    (run / "config.yaml").write_text("model: small\n", encoding="utf-8")
+    assert start_adapter(run, "small") == run / "checkpoints/iteration_0010/adapter"
+    assert start_adapter(run / "checkpoints/best", "small") == run / "checkpoints/best/adapter"
+    with pytest.raises(RunError, match="Set model=small"):
+        start_adapter(run, "large")
+    with pytest.raises(RunError, match="milepost train sft"):
+        start_adapter(tmp_path, "small")
