@@ -44,7 +44,7 @@ def train(config: PreferenceTrainingConfig, *, progress: TrainingProgress) -> Of
     """
     tasks = list(expand(config.tasks, bare=Split.TRAIN))
     folder = open_folder(config)
-    with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
+    with folder, MetricsWriter(folder, wandb=config.wandb) as metrics, EnvPool() as pool:
         progress.start(total_iterations=0, time_budget_s=None)
         run = OfflineRun.begin(config, tasks, folder=folder, progress=progress, pool=pool, metrics=metrics)
         if run.state is None:

@@ -1,4 +1,4 @@
-"""What a run measures, by name, and the log that holds it: metrics.jsonl (the truth) and TensorBoard (a mirror).
+"""What a run measures, by name, and the log that holds it: metrics.jsonl, which `metric_mirrors` show elsewhere.
 
 One record per iteration. Iteration 0 is what comes before the first policy update (warm start, first evaluations);
 A trainer's iterations count from 1. A name that was not measured is absent, never 0.
@@ -54,23 +54,20 @@ Usage:
 from __future__ import annotations
 
 import math
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import orjson
 
 from ..agents.task_scores import EvaluationResult, as_percent
 from ..sandbox.errors import RunError
-from .run_folder import RunFolder, append_line, read_lines, write_atomically, writing
-
-if TYPE_CHECKING:
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from .metric_mirrors import Mirror, TensorBoardMirror, WandbMirror
+from .run_folder import RunFolder, append_line, read_lines, write_atomically
 
 Stage = Literal["untrained", "warm_start", "trained"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -118,17 +115,18 @@ class MetricsWriter:
         folder: the run; lines that are already there are kept, a torn last one is dropped.
         tensorboard: mirror the records in the run's tensorboard/ folder, which is rewritten from the log on opening.
             Needs the `tensorboard` package.
+        wandb: mirror them in this project on Weights & Biases, too; needs the `wandb` package. None: not.
 
     Raises:
-        RunError: the log cannot be read or written.
+        RunError: the log cannot be read or written, or Weights & Biases cannot be reached.
     """
 
-    def __init__(self, folder: RunFolder, *, tensorboard: bool = True) -> None:
+    def __init__(self, folder: RunFolder, *, tensorboard: bool = True, wandb: str | None = None) -> None:
         self._path = folder.metrics_path
-        self._tensorboard_dir = folder.tensorboard_dir
-        self._mirrored = tensorboard
-        self._events: EventFileWriter | None = None
         self._records = read_metrics(self._path)
+        self._mirrors: list[Mirror] = [TensorBoardMirror(folder)] if tensorboard else []
+        if wandb is not None:
+            self._mirrors.append(WandbMirror(folder, wandb))
         if self._path.exists():
             self._rewrite()
 
@@ -154,7 +152,8 @@ class MetricsWriter:
         record = MetricsRecord(iteration=iteration, time=time.time(), values=finite)
         append_line(self._path, _to_json(record))
         self._records.append(record)
-        self._mirror(record)
+        for mirror in self._mirrors:
+            mirror.add(record)
 
     def truncate_after(self, iteration: int) -> None:
         """Forget every later record (a killed run logged an iteration that its checkpoint does not hold); -1: all."""
@@ -164,10 +163,9 @@ class MetricsWriter:
             self._rewrite()
 
     def close(self) -> None:
-        """Flush TensorBoard's file."""
-        if self._events is not None:
-            self._events.close()
-            self._events = None
+        """Write out what the mirrors hold back."""
+        for mirror in self._mirrors:
+            mirror.close()
 
     def __enter__(self) -> Self:
         return self
@@ -180,27 +178,8 @@ class MetricsWriter:
     def _rewrite(self) -> None:
         lines = [orjson.dumps(_to_json(r), option=orjson.OPT_APPEND_NEWLINE) for r in self._records]
         write_atomically(self._path, b"".join(lines))
-        self.close()
-        with writing(self._tensorboard_dir):
-            for old in self._tensorboard_dir.glob("events.out.tfevents.*"):
-                old.unlink()
-        for record in self._records:
-            self._mirror(record)
-
-    def _mirror(self, record: MetricsRecord) -> None:
-        if not self._mirrored:
-            return
-        # TensorBoard's own writer: torch.utils.tensorboard would do the same through torch.
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
-        with writing(self._tensorboard_dir):
-            if self._events is None:
-                self._events = EventFileWriter(os.fspath(self._tensorboard_dir))
-            values = [Summary.Value(tag=name, simple_value=value) for name, value in record.values.items()]
-            self._events.add_event(Event(wall_time=record.time, step=record.iteration, summary=Summary(value=values)))
-            self._events.flush()
+        for mirror in self._mirrors:
+            mirror.begin(self._records)
 
 
 def read_metrics(path: Path) -> list[MetricsRecord]:

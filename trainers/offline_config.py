@@ -57,6 +57,7 @@ class OfflineConfig(_Section):
         max_new_tokens: longest action in tokens.
         concurrency: most episodes alive at once.
         precision: arithmetic of the model; `auto` is the one this machine is fast in, bfloat16 or float32.
+        wandb: project on Weights & Biases that mirrors the metrics; None: none.
         lora: the adapter, where training starts from the model itself.
     """
 
@@ -78,6 +79,7 @@ class OfflineConfig(_Section):
     max_new_tokens: int = Field(default=24, ge=1)
     concurrency: int = Field(default=64, ge=1)
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    wandb: str | None = None
     lora: LoraConfig = LoraConfig()
 
     def to_plain(self) -> dict[str, Any]:

@@ -43,7 +43,7 @@ from .start import start_adapter
 
 DATA = "data.json"
 """Name of the file in a run's folder that holds what it learns from."""
-MAY_CHANGE = ("run", "concurrency")
+MAY_CHANGE = ("run", "concurrency", "wandb")
 """Settings in which a resumed run may differ from how it began."""
 _FINAL_LEARNING_RATE = 0.1  # of the highest
 

@@ -84,6 +84,7 @@ class OnlineConfig(Section):
         solved_for: see `solved_at`.
         reward: which layers make the reward, see `RewardConfig`.
         precision: arithmetic of the model; `auto` is the one this machine is fast in, bfloat16 or float32.
+        wandb: project on Weights & Biases that mirrors the metrics; None: none.
         lora: the adapter.
         warm_start: supervised start on oracle demonstrations.
     """
@@ -145,6 +146,7 @@ class OnlineConfig(Section):
     solved_at: float = Field(default=0.97, gt=0)
     solved_for: int = Field(default=2, ge=1)
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    wandb: str | None = None
     reward: RewardConfig = RewardConfig()
     lora: LoraConfig = LoraConfig()
     warm_start: WarmStartConfig = WarmStartConfig()

@@ -61,7 +61,7 @@ from .sft import Pair, collect_demonstrations, train_on_demonstrations
 from .start import start_adapter
 from .validation import Best, is_due, validate
 
-MAY_CHANGE = ("iterations", "time_budget_s", "concurrency", "run")
+MAY_CHANGE = ("iterations", "time_budget_s", "concurrency", "run", "wandb")
 """Settings in which a resumed run may differ from how it began."""
 _DEMONSTRATIONS = "demonstrations.json"
 _REFERENCE = "reference.pt"
@@ -342,7 +342,7 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
     folder = RunFolder.create(
         config.run, config.to_plain(), config.seed, may_change=MAY_CHANGE, absent=type(config).unset()
     )
-    with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
+    with folder, MetricsWriter(folder, wandb=config.wandb) as metrics, EnvPool() as pool:
         progress.start(total_iterations=config.iterations, time_budget_s=config.time_budget_s)
         progress.phase("loading the model")
         dtype = resolve_precision(config.precision)

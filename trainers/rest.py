@@ -54,7 +54,7 @@ def train(config: ReSTConfig, *, progress: TrainingProgress) -> OfflineResult:
     """
     tasks = list(expand(config.tasks, bare=Split.TRAIN))
     folder = open_folder(config, may_change=("rounds",))
-    with folder, MetricsWriter(folder) as metrics, EnvPool() as pool:
+    with folder, MetricsWriter(folder, wandb=config.wandb) as metrics, EnvPool() as pool:
         fits = len(config.thresholds)
         progress.start(total_iterations=config.rounds * fits, time_budget_s=None)
         run = OfflineRun.begin(
