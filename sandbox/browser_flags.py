@@ -7,6 +7,9 @@ from .app_server import SITE
 DISABLED_FEATURES = (
     # After a click, timers would wait for the next frame, which is due in real time: no two runs would be alike.
     "DeferRendererTasksAfterInput",
+    # A frame of its own for every document, with the processes' talk that it takes: a third of what a load costs. What
+    # it would reset besides, where the mouse is, `Tab.clear` does.
+    "RenderDocument",
     # The rest switches off what needs the network, or draws late; Chromium heeds only the last such list, so
     # Playwright's own choices are repeated here.
     "AvoidUnnecessaryBeforeUnloadCheckSync",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SETTLE_MS = 50.0
 RUN_OUT_MS = 2_000.0  # of page time, in which what an ended problem has set going comes to its end
 READ_TRIES = 3
+OUTSIDE = (-1.0, -1.0)  # a place of the mouse that is over nothing
 MAX_ELEMENTS = 1_000
 NAVIGATE_DEADLINE_S = 15.0
 DialogPolicy = Literal["accept", "ask"]
@@ -170,7 +171,7 @@ class Tab:
         """Begin an episode in the loaded document; see `PageSession.start`."""
         if again:
             await self.settle(RUN_OUT_MS)
-        await tab_input.move_to(self, VIEWPORT[0] - 1, VIEWPORT[1] - 1)  # what it was over would show it
+        await tab_input.move_to(self, *OUTSIDE)  # what it was over would show it
         self.guard.take_refused()
         self.popups.clear()
         self.journal.begin(workspace, request_bodies=request_bodies)
@@ -317,6 +318,7 @@ class Tab:
                     break
         else:
             raise PageHungError("the page replaces itself without end")
+        await tab_input.move_to(self, *OUTSIDE)  # the next page would show what it is over
         await self.channel.send("Page.resetNavigationHistory")
 
     async def answer(self, *, accept: bool, text: str | None) -> None:

@@ -243,3 +243,11 @@ def test_animation_frames_come_in_the_same_number_and_at_the_pages_time(computer
     titles = {episode() for _ in range(4)}
     assert len(titles) == 1
     assert all(float(x) == int(float(x)) for x in titles.pop().split(","))
+
+
+def test_the_mouse_stays_where_it_is_while_another_page_loads(computer):
+    style = "<style>html{height:100%}a{display:block;height:60px}</style>"
+    it = computer(f"{style}<a href=/two>Two</a>", {"/two": f"{style}<a href=/>One</a>"})
+    it.act("click", "Two")
+    it.run(it.page.screenshot())
+    assert it.script("document.querySelector('a:hover').textContent") == "One"

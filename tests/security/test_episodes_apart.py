@@ -156,3 +156,20 @@ def test_a_closed_episode_answers_nobody(hostile):
     )
     it.settle()
     assert it.look().title == "TypeError"
+
+
+def test_a_reused_warm_page_does_not_tell_where_the_last_episode_s_mouse_was(hostile):
+    hover = "[...document.querySelectorAll(':hover')].map(e => e.localName).join()"
+    pages: list[PageSession] = []
+    reused = 0
+    while reused < 2:
+        assert len(pages) < 60
+        it = hostile("<style>html{height:100%}</style><button>Press</button>")
+        it.look()
+        it.run(it.page.screenshot())  # with a frame, the page learns what the mouse is over
+        assert it.script(hover) == ""
+        reused += it.page in pages
+        pages.append(it.page)
+        it.act("click", "Press")
+        assert it.script(hover) == "html,body,button"
+        it.close()
