@@ -1,4 +1,4 @@
-"""The bundled tasks on their real pages: the oracle earns everything, idlers nothing, near misses what they deserve."""
+"""The bundled tasks on their real pages: idlers earn nothing, and pages are short (test_env.py plays them whole)."""
 
 import pytest
 
@@ -8,7 +8,6 @@ from milepost.envs.registration import BUNDLED_TASKS, register_bundled_tasks, ta
 pytestmark = pytest.mark.browser
 
 NAMES = tuple(sorted(path.stem for path in BUNDLED_TASKS.glob("*.yaml")))
-SEEDS = (0, 1, 2)
 # The whole computer within this many lines keeps a prompt short enough for a small language model.
 PAGE_LINES = 16
 
@@ -39,35 +38,12 @@ def drawn(env, seed):
     return env.task.instantiate(seed)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_oracle_earns_everything_and_ends_the_episode(env, seed):
-    instance = drawn(env, seed)
-    total, info, observations = play(env, seed, instance.oracle)
-    assert [o["last_action_error"] for o in observations if o["last_action_error"]] == []
-    assert info["milestones"] == {m.id for m in instance.milestones if not m.forbidden}
-    assert info["success"]
-    assert info["stop_reason"] == "success"
-    assert total == pytest.approx(instance.max_reward)
-    assert len(observations) == len(instance.oracle) + 1
-
-
 def test_no_single_step_but_the_last_succeeds(env):
     *before_last, last = drawn(env, 4).oracle
     _, info, _ = play(env, 4, before_last)
     assert not info["success"]
     _, _, _, _, info = env.step(last)
     assert info["success"]
-
-
-def test_near_misses_do_not_reach_what_they_missed(env):
-    for seed in SEEDS[:2]:
-        instance = drawn(env, seed)
-        for near_miss in instance.near_misses:
-            total, info, observations = play(env, seed, near_miss.actions)
-            assert [o["last_action_error"] for o in observations if o["last_action_error"]] == []
-            assert not info["milestones"] & set(near_miss.not_reached)
-            assert not info["success"]
-            assert total <= instance.max_reward - 0.5
 
 
 def test_idling_and_pressing_buttons_earn_nothing(env):

@@ -81,6 +81,7 @@ def test_the_oracle_earns_everything_on_twenty_seeds(env: MilepostEnv):
             total += reward
             stop = info["stop_reason"]
         assert (terminated, truncated, stop, info["success"]) == (True, False, StopReason.SUCCESS, True)
+        assert info["milestones"] == {m.id for m in env.instance.milestones if not m.forbidden}
         assert total == pytest.approx(env.instance.max_reward)
         assert info["progress"] == pytest.approx(1.0)
         assert info["failure"] is None
@@ -118,17 +119,20 @@ def test_an_agent_that_changes_nothing_is_cut_short_where_the_task_says_so():
 
 def test_near_misses_do_not_reach_what_they_must_not(env: MilepostEnv):
     for seed in range(5):
-        env.reset(seed=seed)
-        assert env.instance.near_misses
-        for near_miss in env.instance.near_misses:
-            env.reset(seed=seed)
+        near_misses = env.task.instantiate(seed).near_misses
+        assert near_misses
+        for near_miss in near_misses:
+            _, info = env.reset(seed=seed)
+            total = info["reward"].total
             for action in near_miss.actions:
-                observation, _, terminated, truncated, info = env.step(action)
+                observation, reward, terminated, truncated, info = env.step(action)
+                total += reward
                 assert observation["last_action_error"] == "", (near_miss.name, action)
                 if terminated or truncated:
                     break
             assert not info["milestones"] & set(near_miss.not_reached), near_miss.name
             assert info["success"] is False
+            assert total <= env.instance.max_reward - 0.5, near_miss.name
 
 
 def test_same_seed_and_actions_give_the_same_everything(env: MilepostEnv):
