@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
+
+
+EngineKind = Literal["hf", "vllm"]
+"""The engines there are, see `opening`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,4 +68,4 @@ class Engine(Protocol):
         ...
 
 
-__all__ = ["Engine", "Sample"]
+__all__ = ["Engine", "EngineKind", "Sample"]

@@ -65,9 +65,7 @@ class HFEngine:
         A row's draws depend on the step and on the generator and the row's place, or the row's seed, only: not on when
         other rows end.
         """
-        check_request(
-            prompts, max_new_tokens=max_new_tokens, temperature=temperature, generator=generator, seeds=seeds
-        )
+        check_request(prompts, max_new_tokens=max_new_tokens, temperature=temperature, generator=generator, seeds=seeds)
         if not prompts:
             return []
         keys = [tuple(p) for p in prompts]

@@ -1,4 +1,4 @@
-"""What is the same for every engine about a request: which ones are refused, and where each row's randomness is from."""
+"""What is the same for every engine: which requests are refused, and where each row's randomness comes from."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def check_request(
         raise EngineError("sampling needs a torch.Generator: pass generator=, or temperature=0 for greedy decoding")
 
 
-def row_uniforms(
-    rows: int, steps: int, *, generator: torch.Generator | None, seeds: Sequence[int] | None
-) -> Tensor:
+def row_uniforms(rows: int, steps: int, *, generator: torch.Generator | None, seeds: Sequence[int] | None) -> Tensor:
     """(rows, steps) numbers in [0, 1), float64: each row from its own seed, or all of them from the generator."""
     if seeds is None:
         return torch.rand(rows, steps, generator=generator, dtype=torch.float64)

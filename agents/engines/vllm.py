@@ -84,6 +84,7 @@ class VLLMEngine:
             "model": str(folder),
             "dtype": str(next(self.model.parameters()).dtype).removeprefix("torch."),
             "skip_tokenizer_init": True,
+            "use_tqdm_on_load": False,
             "generation_config": "vllm",
             "logprobs_mode": "processed_logprobs",
             "enable_prefix_caching": True,
@@ -142,9 +143,7 @@ class VLLMEngine:
 
         A row's draws depend on its seed, which comes from the generator where none is given, and on the step.
         """
-        check_request(
-            prompts, max_new_tokens=max_new_tokens, temperature=temperature, generator=generator, seeds=seeds
-        )
+        check_request(prompts, max_new_tokens=max_new_tokens, temperature=temperature, generator=generator, seeds=seeds)
         if not prompts:
             return []
         self._check_lengths(prompts, max_new_tokens)
@@ -200,7 +199,7 @@ def _sample(drawn: Any, stops: frozenset[int], *, greedy: bool) -> Sample:
 def _import_vllm() -> Any:
     """Return the vllm package, set to run within this process and to tell nobody of it."""
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     try:
         import vllm
