@@ -131,7 +131,7 @@ class HFEngine:
         positions = torch.tensor([len(p) for p in prompts])
         kv: DecodingCache | None = None
         for step in range(max_new_tokens):
-            logits = fast.head.forward(hidden).float()
+            logits = fast.logits(hidden)
             picked, logprob, entropy = draw_tokens(
                 logits, None if uniforms is None else uniforms[live, step], temperature
             )

@@ -10,7 +10,9 @@ engine had cached of prompts is dropped.
 3. vLLM tells no whole distribution, so an entropy is an estimate (see `Sample`).
 4. On a CPU, vLLM packs matrices when it loads them, so weights take the way of a whole reload there; on a GPU they are
    written into the ones that are there.
-5. An adapter that is switched off is off at the next `weights_changed`, not before.
+5. Logits are computed in float32 on both sides (`VLLMOptions.float32_head`): rounded to bf16 they would be most of the
+   gap between sampler and trainer.
+6. An adapter that is switched off is off at the next `weights_changed`, not before.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import torch
 from ...sandbox.errors import EngineError
 from ..lora import merged_weights
 from .base import Sample
+from .llama import use_float32_head
 from .requests import check_request, row_seeds
 
 _CPU_CACHE_GB = 1.0
@@ -42,12 +45,14 @@ class VLLMOptions:
         gpu_memory_utilization: share of a GPU's memory for weights and cache together, in (0, 1].
         kv_cache_gb: GiB for the cache of keys and values; None: what is left of that share, and on a CPU 1.
         context_tokens: longest prompt and response together; None: what the model was made for.
+        float32_head: compute logits in float32, here and in the trainer; the rest is computed in the model's own dtype.
         eager: compile nothing and record no CUDA graphs: a faster start, slower sampling. None: on a CPU only.
     """
 
     gpu_memory_utilization: float = 0.5
     kv_cache_gb: float | None = None
     context_tokens: int | None = None
+    float32_head: bool = True
     eager: bool | None = None
 
 
@@ -92,6 +97,9 @@ class VLLMEngine:
             "max_model_len": options.context_tokens,
             "enforce_eager": self._on_cpu if options.eager is None else options.eager,
         }
+        if options.float32_head:
+            arguments["hf_overrides"] = {"head_dtype": "float32"}
+            use_float32_head(self.model)
         if cache_gb is not None:
             arguments["kv_cache_memory_bytes"] = int(cache_gb * _GIB)
         set_threads = torch.set_num_threads  # vLLM on a CPU puts one in its place that does nothing

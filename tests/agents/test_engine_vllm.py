@@ -65,6 +65,7 @@ def test_what_vllm_is_started_with(monkeypatch):
         "gpu_memory_utilization": 0.3,
         "max_model_len": 64,
         "enforce_eager": True,
+        "hf_overrides": {"head_dtype": "float32"},
         "kv_cache_memory_bytes": 1 << 29,
     }
 

@@ -156,9 +156,7 @@ def test_fresh_episodes_are_asked_for_in_the_order_of_places():
         return TextEnv("slow", lambda: BySeed(None), goal="w4", instructions="w1 w2")
 
     done: list[int] = []
-    played = play(
-        run_overlapped, Waits(), maker, range(3), refill=refill, on_episode=lambda _, t: done.append(t.seed)
-    )
+    played = play(run_overlapped, Waits(), maker, range(3), refill=refill, on_episode=lambda _, t: done.append(t.seed))
     assert done.index(0) > done.index(1), "the first place is the slowest"
     assert told == [0, 1, 2, 3, 4]
     assert [t.seed for t in played] == [0, 1, 2, 9, 9]
