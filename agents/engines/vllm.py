@@ -125,6 +125,7 @@ class VLLMEngine:
         try:
             if self._on_cpu:
                 self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
+                self._llm.apply_model(_pack_head)
             else:
                 load: Callable[[Any], Any] = lambda network: network.load_weights(weights)  # noqa: E731
                 self._llm.apply_model(load)
@@ -195,6 +196,14 @@ class VLLMEngine:
         self._llm.llm_engine.engine_core.shutdown()
         self._llm = None
         gc.collect()
+
+
+def _pack_head(network: Any) -> None:
+    """Pack the output layer anew: one that is tied to the embeddings has no weights of its own to be reloaded by."""
+    head = getattr(network, "lm_head", None)
+    method = getattr(head, "quant_method", None)
+    if method is not None:
+        method.process_weights_after_loading(head)
 
 
 def _sample(drawn: Any, stops: frozenset[int], *, greedy: bool) -> Sample:

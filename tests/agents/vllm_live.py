@@ -13,6 +13,7 @@ import torch
 
 from milepost.agents.engines.base import Sample
 from milepost.agents.engines.hf import HFEngine
+from milepost.agents.engines.llama import use_float32_head
 from milepost.agents.engines.vllm import VLLMEngine, VLLMOptions
 from milepost.agents.loading import load_model
 from milepost.agents.lora import add_lora, merged_weights, trainable_parameters
@@ -73,10 +74,19 @@ def main(dtype: str) -> dict[str, Any]:
     engine.weights_changed()
     after = sample()
     found["synced"] = gap(after)
-    merged, _ = load_model("smollm2-135m-instruct", dtype=getattr(torch, dtype))
-    merged.load_state_dict(dict(merged_weights(model)), strict=False)
-    merged.tie_weights()
-    found["merged"] = gap(after, merged)
+    whole, _ = load_model("smollm2-135m-instruct", dtype=getattr(torch, dtype))
+    whole.load_state_dict(dict(merged_weights(model)), strict=False)
+    whole.tie_weights()
+    use_float32_head(whole)
+    found["merged"] = gap(after, whole)
+    with torch.no_grad():  # a model that is trained whole: embeddings and all
+        for parameter in whole.parameters():
+            parameter.mul_(1.0 + 0.02 * torch.randn(parameter.shape, generator=noise).to(parameter.dtype))
+    use_float32_head(whole)  # its fast form is made anew
+    engine.model = whole
+    found["stale_whole"] = gap(sample(), whole)
+    engine.weights_changed()
+    found["whole"] = gap(sample(), whole)
     engine.close()
     return found
 
