@@ -157,7 +157,9 @@ class VLLMEngine:
             return []
         self._check_lengths(prompts, max_new_tokens)
         stops = frozenset(stop_ids)
-        own = row_seeds(len(prompts), generator=generator, seeds=seeds) if temperature > 0 else [None] * len(prompts)
+        own: Sequence[int | None] = [None] * len(prompts)
+        if temperature > 0:
+            own = row_seeds(len(prompts), generator=generator, seeds=seeds)
         asked = [
             self._vllm.SamplingParams(
                 temperature=temperature,
