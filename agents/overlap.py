@@ -73,36 +73,35 @@ def run_overlapped(
     began = time.perf_counter()
     busy: list[tuple[float, float]] = []
     under_way: list[_InBrowser] = []
+    ready: list[EpisodeSlot] = []
     try:
         while True:
-            while book.waiting and len(under_way) < concurrency:
+            while book.waiting and len(under_way) + len(ready) < concurrency:
                 under_way.append(_begin(*book.waiting.popleft(), pool))
+            started = time.perf_counter()
+            if ready:
+                decisions = policy.decide([view_of(slot) for slot in ready])
+                times.sampling_s += time.perf_counter() - started
+                times.steps += len(ready)
+                for slot, decision in zip(ready, decisions, strict=True):
+                    error = breakdown(slot, decision)
+                    if error is not None:
+                        book.take_in(slot, decision, slot.env.fail_step(error, decision.action))
+                        continue
+                    call = PendingCall(Call(env=slot.env, action=decision.action))
+                    under_way.append(_InBrowser(slot=slot, call=call, decision=decision))
+                ready = []
+                continue
             if not under_way:
                 break
-            started = time.perf_counter()
-            done = wait_for([it.call for it in under_way], ceil(_READY_SHARE * len(under_way)))
+            done = set(map(id, wait_for([it.call for it in under_way], ceil(_READY_SHARE * len(under_way)))))
             times.browser_s += time.perf_counter() - started
-            finished = set(map(id, done))
-            arrived = [it for it in under_way if id(it.call) in finished]
-            under_way = [it for it in under_way if id(it.call) not in finished]
-            ready: list[EpisodeSlot] = []
+            arrived = [it for it in under_way if id(it.call) in done]
+            under_way = [it for it in under_way if id(it.call) not in done]
             for it in arrived:
                 busy.append((it.call.began_s, it.call.ended_s or time.perf_counter()))
                 if _arrive(it, book):
                     ready.append(it.slot)
-            if not ready:
-                continue
-            started = time.perf_counter()
-            decisions = policy.decide([view_of(slot) for slot in ready])
-            times.sampling_s += time.perf_counter() - started
-            times.steps += len(ready)
-            for slot, decision in zip(ready, decisions, strict=True):
-                error = breakdown(slot, decision)
-                if error is not None:
-                    book.take_in(slot, decision, slot.env.fail_step(error, decision.action))
-                    continue
-                call = PendingCall(Call(env=slot.env, action=decision.action))
-                under_way.append(_InBrowser(slot=slot, call=call, decision=decision))
     except BaseException:
         for it in under_way:
             it.call.forfeit()
