@@ -51,9 +51,35 @@ def adapter_off(model: Any) -> AbstractContextManager[None]:
     return context
 
 
+@torch.no_grad()
+def merged_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the weights that the model's checkpoint would hold, by their names there, the adapter added in.
+
+    The sum is taken in fp32 and rounded once to the model's dtype; one matrix at a time, nothing of the model changes.
+    Weights that are the same tensor (an output layer tied to the embeddings) come once, by their first name.
+
+    Args:
+        model: a transformers causal LM, or a peft model around one; an adapter that is switched off is left out.
+    """
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    for name, weight in base.named_parameters():
+        if ".lora_" in name:
+            continue
+        place, adapted, leaf = name.rpartition(".base_layer.")
+        if not adapted:
+            yield name, weight.detach()
+            continue
+        layer = base.get_submodule(place)
+        total = weight.detach()
+        if leaf == "weight" and not layer.disable_adapters:
+            for adapter in layer.active_adapters:
+                total = (total.float() + layer.get_delta_weight(adapter).float()).to(weight.dtype)
+        yield f"{place}.{leaf}", total
+
+
 def trainable_parameters(model: Any) -> Iterator[torch.nn.Parameter]:
     """The parameters an optimiser should update."""
     return (p for p in model.parameters() if p.requires_grad)
 
 
-__all__ = ["LINEARS", "adapter_off", "add_lora", "load_lora", "save_lora", "trainable_parameters"]
+__all__ = ["LINEARS", "adapter_off", "add_lora", "load_lora", "merged_weights", "save_lora", "trainable_parameters"]

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .engines.base import Engine
 
 
+_MOST_SEED = 1 << 62
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a policy sees of one live episode.
@@ -178,6 +181,8 @@ class LanguageModelPolicy:
         generator: source of every random draw; same generator state, same samples.
         temperature: 0 decodes greedily.
         max_new_tokens: longest action, in tokens.
+        by_episode: draw each action from a seed of the episode's own, so that it is drawn alike in whatever company;
+            the generator then only tells one policy's seeds from another's. Otherwise all are drawn from the generator.
     """
 
     engine: Engine
@@ -185,7 +190,9 @@ class LanguageModelPolicy:
     generator: torch.Generator
     temperature: float = 1.0
     max_new_tokens: int = 24
+    by_episode: bool = False
     _greedy_memo: dict[tuple[int, ...], Decision] = field(default_factory=dict)
+    _salt: int | None = None
 
     def decide(self, views: Sequence[View]) -> list[Decision]:
         """Return one sampled (or greedy) decision per view.
@@ -200,6 +207,7 @@ class LanguageModelPolicy:
             temperature=self.temperature,
             stop_ids=(int(self.tokenizer.eos_token_id),),
             generator=self.generator,
+            seeds=self._seeds(views) if self.by_episode and self.temperature > 0 else None,
         )
         decisions = [
             Decision(
@@ -215,6 +223,13 @@ class LanguageModelPolicy:
             return decisions
         self._greedy_memo.update(zip(ask, decisions, strict=True))
         return [self._greedy_memo[p] for p in prompts]
+
+    def _seeds(self, views: Sequence[View]) -> list[int]:
+        if self._salt is None:
+            import torch
+
+            self._salt = int(torch.randint(_MOST_SEED, (), generator=self.generator))
+        return [int(view.rng.integers(_MOST_SEED)) ^ self._salt for view in views]
 
     def _prompt(self, view: View) -> tuple[int, ...]:
         shown = render_observation(view.observation)

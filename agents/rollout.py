@@ -9,48 +9,23 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from ..envs.concurrent import ConcurrentEnv, StepResult, reset_many, step_many
-from ..envs.env import MilepostEnv
-from ..envs.observation_kinds import DEFAULT_KINDS
-from ..envs.registration import task_for
-from ..envs.task import TaskInstance
+from ..envs.concurrent import StepResult, reset_many, step_many
 from ..sandbox.errors import PolicyFailedError, SandboxError
+from .env_pool import EnvPool, RolloutEnv
 from .policies import Decision, Policy, View
 from .prompts import render_observation
 from .records import StepRecord, Trajectory
 
 EXTRA_TRIES = 1
 """How often an episode that the machine broke is played again."""
-
-
-class RolloutEnv(ConcurrentEnv, Protocol):
-    """What rollouts ask of an environment: a `MilepostEnv`, or a `TextEnv` around a foreign one.
-
-    Attributes:
-        ledger_dir: folder for the next episode's ledger, if it keeps one.
-    """
-
-    ledger_dir: Path | None
-
-    @property
-    def instance(self) -> TaskInstance | None:
-        """The current episode's task as drawn; None if it is not a task of milepost."""
-
-    @property
-    def instructions(self) -> str | None:
-        """What a policy is told of the actions; None: they are ours."""
-
-    def close(self) -> None:
-        """Give everything back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,15 +75,33 @@ class StepTaken:
 
 @dataclass(slots=True)
 class RolloutTimes:
-    """Where a rollout's wall time went, in seconds, and how many policy steps it made."""
+    """Where a rollout's wall time went, in seconds, and how many policy steps it made.
+
+    Attributes:
+        sampling_s: the policy was deciding.
+        browser_s: it was not, and waited for browsers.
+        browser_busy_s: a browser was resetting or stepping, whatever the policy did: more than `browser_s` if both are
+            at work at once.
+        wall_s: in all.
+        steps: actions taken.
+    """
 
     sampling_s: float = 0.0
     browser_s: float = 0.0
+    browser_busy_s: float = 0.0
+    wall_s: float = 0.0
     steps: int = 0
+
+    def waited(self, browser_s: float) -> None:
+        """Add time in which the browsers were at work and the policy was not."""
+        self.browser_s += browser_s
+        self.browser_busy_s += browser_s
 
 
 @dataclass(slots=True)
-class _Slot:
+class EpisodeSlot:
+    """An episode under way."""
+
     index: int
     spec: EpisodeSpec
     env: RolloutEnv
@@ -118,61 +111,6 @@ class _Slot:
     tries: int
     began: float
     steps: list[StepRecord] = field(default_factory=list)
-
-
-class EnvPool:
-    """Environments kept open between episodes, by task.
-
-    Args:
-        screenshots: whether the environments take a screenshot at every step.
-        ledger_dir: folder for the episodes' ledgers; None writes none.
-        observations: the kinds of observation that the environments make.
-        makers: what makes environments that are not tasks of milepost, by the name that specs call them.
-    """
-
-    def __init__(
-        self,
-        *,
-        screenshots: bool = False,
-        ledger_dir: Path | None = None,
-        observations: Sequence[str] = DEFAULT_KINDS,
-        makers: Mapping[str, Callable[[], RolloutEnv]] | None = None,
-    ) -> None:
-        self.screenshots = screenshots
-        self.observations = tuple(observations)
-        self.ledger_dir = ledger_dir
-        self._makers = dict(makers or {})
-        self._idle: dict[str, list[RolloutEnv]] = {}
-
-    def take(self, task: str) -> RolloutEnv:
-        """Return an environment of this task, opening one when none is idle."""
-        idle = self._idle.setdefault(task, [])
-        env = idle.pop() if idle else self._made(task)
-        env.ledger_dir = self.ledger_dir
-        return env
-
-    def _made(self, task: str) -> RolloutEnv:
-        maker = self._makers.get(task)
-        if maker is not None:
-            return maker()
-        return MilepostEnv(task_for(task), screenshots=self.screenshots, observations=self.observations)
-
-    def give(self, task: str, env: RolloutEnv) -> None:
-        """Put an environment back for the next episode of its task."""
-        self._idle.setdefault(task, []).append(env)
-
-    def close(self) -> None:
-        """Close every idle environment."""
-        for envs in self._idle.values():
-            for env in envs:
-                env.close()
-        self._idle.clear()
-
-    def __enter__(self) -> EnvPool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def run_episodes(
@@ -202,57 +140,107 @@ def run_episodes(
             as well, in the slots that have become free, and their trajectories follow the others in the result.
     """
     times = RolloutTimes() if times is None else times
-    waiting = deque((i, spec, 0) for i, spec in enumerate(specs))
-    live: list[_Slot] = []
-    done: dict[int, Trajectory] = {}
-    count = len(specs)
-    while waiting or live:
-        live += _fill(waiting, concurrency - len(live), pool, times)
+    began = time.perf_counter()
+    book = RolloutBook(
+        specs, pool=pool, policy_version=policy_version, on_step=on_step, on_episode=on_episode, refill=refill
+    )
+    live: list[EpisodeSlot] = []
+    while book.waiting or live:
+        live += _fill(book.waiting, concurrency - len(live), pool, times)
         started = time.perf_counter()
-        views = [_view(slot) for slot in live]
-        decisions = policy.decide(views)
+        decisions = policy.decide([view_of(slot) for slot in live])
         sampled = time.perf_counter()
         results = _step(live, decisions)
         times.sampling_s += sampled - started
-        times.browser_s += time.perf_counter() - sampled
+        times.waited(time.perf_counter() - sampled)
         times.steps += len(live)
-        still: list[_Slot] = []
-        for slot, decision, (observation, reward, terminated, truncated, info) in zip(
-            live, decisions, results, strict=True
-        ):
-            slot.steps.append(_record(slot, decision, observation, info))
-            if on_step is not None:
-                on_step(
-                    StepTaken(
-                        spec=slot.spec,
-                        index=len(slot.steps) - 1,
-                        observation=slot.observation,
-                        decision=decision,
-                        reward=float(reward),
-                        info=info,
-                        elapsed_s=time.perf_counter() - slot.began,
-                    )
+        live = [
+            slot
+            for slot, decision, result in zip(live, decisions, results, strict=True)
+            if book.take_in(slot, decision, result)
+        ]
+    times.wall_s += time.perf_counter() - began
+    return book.trajectories()
+
+
+class RolloutBook:
+    """What a rollout keeps of its episodes: which wait, which are over, and whom to tell of them.
+
+    The arguments are those of `run_episodes`.
+
+    Args:
+        refill_in_order: ask `refill` about the episodes in the order of their places, and so about each only once all
+            before it are over: what it answers then does not depend on which episode happened to be faster.
+
+    Attributes:
+        waiting: place, spec and number of earlier tries of the episodes that have not begun.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[EpisodeSpec],
+        *,
+        pool: EnvPool,
+        policy_version: int,
+        on_step: Callable[[StepTaken], None] | None,
+        on_episode: Callable[[int, Trajectory], None] | None,
+        refill: Callable[[int, Trajectory], Sequence[EpisodeSpec]] | None,
+        refill_in_order: bool = False,
+    ) -> None:
+        self.waiting = deque((i, spec, 0) for i, spec in enumerate(specs))
+        self._pool, self._policy_version = pool, policy_version
+        self._on_step, self._on_episode, self._refill = on_step, on_episode, refill
+        self._in_order = refill_in_order
+        self._done: dict[int, Trajectory] = {}
+        self._count = len(specs)
+        self._asked = 0  # places before this one were asked about, where that goes in order
+
+    def take_in(self, slot: EpisodeSlot, decision: Decision, result: StepResult) -> bool:
+        """Record a step; return whether the episode goes on."""
+        observation, reward, terminated, truncated, info = result
+        slot.steps.append(_record(slot, decision, observation, info))
+        if self._on_step is not None:
+            self._on_step(
+                StepTaken(
+                    spec=slot.spec,
+                    index=len(slot.steps) - 1,
+                    observation=slot.observation,
+                    decision=decision,
+                    reward=float(reward),
+                    info=info,
+                    elapsed_s=time.perf_counter() - slot.began,
                 )
-            slot.observation, slot.info = observation, info
-            if not (terminated or truncated):
-                still.append(slot)
-                continue
-            pool.give(slot.spec.task, slot.env)
-            if info["failure"] is not None and slot.tries < EXTRA_TRIES:
-                waiting.appendleft((slot.index, slot.spec, slot.tries + 1))
-                continue
-            done[slot.index] = _trajectory(slot, terminated, truncated, policy_version)
-            if on_episode is not None:
-                on_episode(len(done), done[slot.index])
-            if refill is not None:
-                fresh = refill(slot.index, done[slot.index])
-                waiting.extend((count + i, spec, 0) for i, spec in enumerate(fresh))
-                count += len(fresh)
-        live = still
-    return [done[i] for i in range(count)]
+            )
+        slot.observation, slot.info = observation, info
+        if not (terminated or truncated):
+            return True
+        self._pool.give(slot.spec.task, slot.env)
+        if info["failure"] is not None and slot.tries < EXTRA_TRIES:
+            self.waiting.appendleft((slot.index, slot.spec, slot.tries + 1))
+            return False
+        self._done[slot.index] = _trajectory(slot, terminated, truncated, self._policy_version)
+        if self._on_episode is not None:
+            self._on_episode(len(self._done), self._done[slot.index])
+        if not self._in_order:
+            self._ask(slot.index)
+        while self._in_order and self._asked in self._done:
+            self._asked += 1
+            self._ask(self._asked - 1)
+        return False
+
+    def _ask(self, index: int) -> None:
+        if self._refill is not None:
+            fresh = self._refill(index, self._done[index])
+            self.waiting.extend((self._count + i, spec, 0) for i, spec in enumerate(fresh))
+            self._count += len(fresh)
+
+    def trajectories(self) -> list[Trajectory]:
+        """Return the episodes in the order of their places; all of them are over."""
+        return [self._done[i] for i in range(self._count)]
 
 
-def _view(slot: _Slot) -> View:
+def view_of(slot: EpisodeSlot) -> View:
+    """Return what the policy sees of an episode."""
     return View(
         observation=slot.observation,
         instance=slot.env.instance,
@@ -262,9 +250,9 @@ def _view(slot: _Slot) -> View:
     )
 
 
-def _step(live: Sequence[_Slot], decisions: Sequence[Decision]) -> list[StepResult]:
+def _step(live: Sequence[EpisodeSlot], decisions: Sequence[Decision]) -> list[StepResult]:
     """Do every action; an episode that was lost, or whose policy broke down, ends as one that the machine broke."""
-    broken = [_broken(slot, decision) for slot, decision in zip(live, decisions, strict=True)]
+    broken = [breakdown(slot, decision) for slot, decision in zip(live, decisions, strict=True)]
     acting = [(s.env, d.action) for s, d, error in zip(live, decisions, broken, strict=True) if error is None]
     results = iter(step_many([env for env, _ in acting], [action for _, action in acting]))
     return [
@@ -273,7 +261,8 @@ def _step(live: Sequence[_Slot], decisions: Sequence[Decision]) -> list[StepResu
     ]
 
 
-def _broken(slot: _Slot, decision: Decision) -> SandboxError | None:
+def breakdown(slot: EpisodeSlot, decision: Decision) -> SandboxError | None:
+    """Return why an episode cannot take its action; None if it can."""
     if decision.failure is not None:
         return PolicyFailedError(decision.failure)
     try:
@@ -283,7 +272,9 @@ def _broken(slot: _Slot, decision: Decision) -> SandboxError | None:
     return None
 
 
-def _fill(waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool, times: RolloutTimes) -> list[_Slot]:
+def _fill(
+    waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool, times: RolloutTimes
+) -> list[EpisodeSlot]:
     """Start as many waiting episodes as there are free slots."""
     batch = [waiting.popleft() for _ in range(min(free, len(waiting)))]
     if not batch:
@@ -291,14 +282,14 @@ def _fill(waiting: deque[tuple[int, EpisodeSpec, int]], free: int, pool: EnvPool
     started = time.perf_counter()
     envs = [pool.take(spec.task) for _, spec, _ in batch]
     results = reset_many(envs, [spec.seed for _, spec, _ in batch])
-    times.browser_s += time.perf_counter() - started
+    times.waited(time.perf_counter() - started)
     return [
-        _Slot(index, spec, env, observation, info, spec.generator(index), tries, started)
+        EpisodeSlot(index, spec, env, observation, info, spec.generator(index), tries, started)
         for (index, spec, tries), env, (observation, info) in zip(batch, envs, results, strict=True)
     ]
 
 
-def _record(slot: _Slot, decision: Decision, after: dict[str, str], info: dict[str, Any]) -> StepRecord:
+def _record(slot: EpisodeSlot, decision: Decision, after: dict[str, str], info: dict[str, Any]) -> StepRecord:
     return StepRecord(
         prompt_ids=decision.prompt_ids,
         response_ids=decision.response_ids,
@@ -313,7 +304,7 @@ def _record(slot: _Slot, decision: Decision, after: dict[str, str], info: dict[s
     )
 
 
-def _trajectory(slot: _Slot, terminated: bool, truncated: bool, policy_version: int) -> Trajectory:
+def _trajectory(slot: EpisodeSlot, terminated: bool, truncated: bool, policy_version: int) -> Trajectory:
     info = slot.info
     return Trajectory(
         task=slot.spec.task,
@@ -331,4 +322,15 @@ def _trajectory(slot: _Slot, terminated: bool, truncated: bool, policy_version: 
     )
 
 
-__all__ = ["EnvPool", "EpisodeSpec", "RolloutEnv", "RolloutTimes", "StepTaken", "run_episodes"]
+__all__ = [
+    "EnvPool",
+    "EpisodeSlot",
+    "EpisodeSpec",
+    "RolloutBook",
+    "RolloutEnv",
+    "RolloutTimes",
+    "StepTaken",
+    "breakdown",
+    "run_episodes",
+    "view_of",
+]

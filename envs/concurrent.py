@@ -16,6 +16,8 @@ own included. For all four:
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -262,6 +264,67 @@ def _resets(
     return [Call(env=env, seed=seed, options=options) for env, seed in zip(envs, seeds, strict=True)]
 
 
+class PendingCall:
+    """A step or reset that is under way while its caller does something else.
+
+    Args:
+        call: what to do; it begins at once.
+
+    Attributes:
+        call: the same.
+        began_s, ended_s: when, by `time.perf_counter`; `ended_s` is None until then.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.began_s = time.perf_counter()
+        self.ended_s: float | None = None
+        self._outcomes: list[_Outcome] = [None]
+        self._future = BrowserThread.get().submit(_run_on_thread([call], self._outcomes))
+        self._future.add_done_callback(self._end)
+
+    def _end(self, _: concurrent.futures.Future[None]) -> None:
+        self.ended_s = time.perf_counter()
+
+    def done(self) -> bool:
+        """Tell whether `result` answers at once: it has an outcome, or is so late that it will have none."""
+        return self._future.done() or self.left_s() <= 0
+
+    def left_s(self) -> float:
+        """Seconds until it counts as hung."""
+        return self.began_s + _patience_s([self.call]) - time.perf_counter()
+
+    def result(self) -> StepResult:
+        """Return the outcome, or the typed failure that stands in place of one."""
+        self._future.cancel()
+        return _results([self.call], self._outcomes)[0]
+
+    def forfeit(self) -> None:
+        """Give up; the environment's episode ends, because nobody saw what became of it."""
+        self._future.cancel()
+        self.call.env.forfeit()
+
+
+def wait_for(pending: Sequence[PendingCall], at_least: int) -> list[PendingCall]:
+    """Block until so many of the calls are done; return all that are, in the order given.
+
+    Raises:
+        SandboxError: called on the browser thread, which would wait for itself.
+    """
+    if BrowserThread.get().on_thread():
+        raise SandboxError("the browser thread would wait for itself; await areset_many and astep_many instead")
+    while True:
+        done = [call for call in pending if call.done()]
+        if len(done) >= min(at_least, len(pending)):
+            return done
+        left = [call for call in pending if not call.done()]
+        concurrent.futures.wait(
+            [call._future for call in left],
+            timeout=max(0.0, min(call.left_s() for call in left)),
+            return_when=concurrent.futures.FIRST_COMPLETED,
+        )
+
+
 def _steps(envs: Sequence[ConcurrentEnv], actions: Sequence[str]) -> list[Call]:
     _check(envs, actions, "actions")
     for env in envs:
@@ -296,6 +359,7 @@ def _check(envs: Sequence[ConcurrentEnv], others: Sequence[Any], name: str) -> N
 __all__ = [
     "Call",
     "ConcurrentEnv",
+    "PendingCall",
     "ResetResult",
     "StepResult",
     "areset_many",
@@ -305,4 +369,5 @@ __all__ = [
     "reset_many",
     "run_calls",
     "step_many",
+    "wait_for",
 ]

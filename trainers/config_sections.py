@@ -79,6 +79,24 @@ class RewardConfig(Section):
     unscored: Unscored = Unscored.MASK
 
 
+class VLLMConfig(Section):
+    """What vLLM may use, where `engine: vllm`.
+
+    Attributes:
+        gpu_memory_utilization: share of a GPU's memory for its weights and cache together.
+        kv_cache_gb: GiB for its cache of keys and values; None: what is left of that share, and on a CPU 1.
+        context_tokens: longest prompt and action together; None: what the model was made for.
+        float32_head: compute logits in float32, in vLLM and in the trainer: in bf16 most of their gap is there.
+        eager: compile nothing and record no CUDA graphs; None: on a CPU only.
+    """
+
+    gpu_memory_utilization: float = Field(default=0.5, gt=0, le=1)
+    kv_cache_gb: float | None = Field(default=None, gt=0)
+    context_tokens: int | None = Field(default=None, ge=16)
+    float32_head: bool = True
+    eager: bool | None = None
+
+
 class LoraConfig(Section):
     """Low-rank adapter on every linear layer of the decoder."""
 
@@ -86,4 +104,12 @@ class LoraConfig(Section):
     alpha: int = Field(default=32, gt=0)
 
 
-__all__ = ["BlendConfig", "LoraConfig", "RewardConfig", "Section", "ThresholdsConfig", "WarmStartConfig"]
+__all__ = [
+    "BlendConfig",
+    "LoraConfig",
+    "RewardConfig",
+    "Section",
+    "ThresholdsConfig",
+    "VLLMConfig",
+    "WarmStartConfig",
+]

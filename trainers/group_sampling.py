@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..agents.overlap import run_overlapped
 from ..agents.records import Trajectory
 from ..agents.rollout import EpisodeSpec, RolloutTimes, run_episodes
 from ..agents.settlement import SettlementStats
@@ -44,9 +45,10 @@ def sample_groups(run: OnlineRun, dead_groups: DeadGroups) -> Sampled:
 
     def play(groups: Sequence[EpisodeSpec], replacer: GroupReplacer | None = None) -> list[Trajectory]:
         specs = [spec for spec in groups for _ in range(config.group_size)]
-        played = run_episodes(
+        run_all = run_overlapped if config.overlap else run_episodes
+        played = run_all(
             specs,
-            run.policy(config.temperature),
+            run.policy(config.temperature, by_episode=config.overlap),
             pool=run.pool,
             concurrency=config.concurrency,
             policy_version=run.updates,

@@ -17,7 +17,9 @@ _RENAMED = {
     "kl_old": "train/kl_old", "extra_loss": "train/ptx_loss", "value_loss": "train/value_loss",
     "value_clip_fraction": "train/value_clip_fraction", "explained_variance": "train/explained_variance",
     "mean_value": "train/mean_value", "step_share": "train/step_share", "cg_residual": "train/cg_residual",
-    "surrogate_gain": "train/surrogate_gain",
+    "surrogate_gain": "train/surrogate_gain", "logprob_gap": "train/logprob_gap",
+    "logprob_gap_max": "train/logprob_gap_max", "logprob_gap_tokens": "train/logprob_gap_tokens",
+    "importance_weight": "train/importance_weight", "weight_sync_s": "time/weight_sync_s",
 }  # fmt: skip
 
 
@@ -49,6 +51,8 @@ def iteration_metrics(
         "train/plain_tokens": update.get("plain_tokens", 0.0),
         "time/sampling_s": times.sampling_s,
         "time/browser_s": times.browser_s,
+        "time/engine_busy": times.sampling_s / times.wall_s if times.wall_s else 0.0,
+        "time/browser_busy": times.browser_busy_s / times.wall_s if times.wall_s else 0.0,
         "time/update_s": update.get("update_s", 0.0),
     }
     values |= {name: update[key] for key, name in _RENAMED.items() if key in update}

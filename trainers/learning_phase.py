@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -16,6 +17,7 @@ from .config import GRPOConfig
 from .objective import Objective
 from .online_config import OnlineConfig
 from .pack_forward import logprobs_of
+from .parity import gap_of_samples
 from .policy_update import UpdateConfig, ValueTerm, update_policy
 from .pretraining_term import PretrainingTerm
 from .reward_terms import with_kl_penalty, with_overlong_penalty
@@ -81,8 +83,10 @@ def learn(run: OnlineRun, batch: Sequence[TokenSample], critic: ValueTerm | None
             critic=critic,
             extra=_pretraining(run),
         )
+    started = time.perf_counter()
     run.engine.weights_changed()
-    return update
+    update["weight_sync_s"] = time.perf_counter() - started
+    return update | gap_of_samples(samples)
 
 
 def objective_of(config: OnlineConfig, weights: Coefficients) -> Objective:

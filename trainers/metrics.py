@@ -19,6 +19,12 @@ A trainer's iterations count from 1. A name that was not measured is absent, nev
     train/entropy                 mean entropy of the sampling distribution per response token              nats
     train/kl                      mean k3 divergence from the frozen base per response token                nats
     train/clip_fraction           share of response tokens whose ratio was clipped                          0 to 1
+    train/logprob_gap             mean absolute gap of sampled tokens' log-probabilities, trainer to sampler,
+                                  before the update (see `parity`)                                          nats
+    train/logprob_gap_max         the largest                                                               nats
+    train/logprob_gap_tokens      of how many tokens                                                        count
+    train/sampler_mismatch        the same mean over the whole update, the policy's own movement included   nats
+    train/importance_weight       mean min(pi_old / pi_sampler, importance_cap) per response token
     train/loss                    the objective as minimised
     train/grad_norm               gradient norm before clipping
     train/learning_rate           of the last optimiser step
@@ -36,7 +42,10 @@ A trainer's iterations count from 1. A name that was not measured is absent, nev
     eval/reward_fraction          mean over tasks of held-out reward / the task's maximum                   0 to 1
     time/warm_start_s             supervised warm start                                                     seconds
     time/sampling_s               generating tokens, the browser's share excluded                           seconds
-    time/browser_s                resetting and stepping environments                                       seconds
+    time/browser_s                resetting and stepping environments while no token is generated           seconds
+    time/engine_busy              share of the sampling phase in which tokens were generated                0 to 1
+    time/browser_busy             share of it in which a browser was resetting or stepping                  0 to 1
+    time/weight_sync_s            handing new weights to the engine                                         seconds
     time/update_s                 computing losses, gradients, optimiser steps                              seconds
     time/evaluate_s               held-out evaluation, its sampling and browser time included               seconds
     time/iteration_s              the whole iteration; the rest of it is shown as "other"                   seconds

@@ -136,16 +136,19 @@ def policy_loss(
 
     Returns:
         Scalar loss, and detached scalars: policy_loss, ratio, clip_fraction, approx_kl (k3 of policy to behaviour),
-        mismatch (mean absolute gap of log-probabilities to the sampler's), and kl_reference, kl_old and entropy where
-        given.
+        mismatch (mean absolute gap of log-probabilities to the sampler's), importance_weight (mean, after the cap)
+        where tokens are weighed, and kl_reference, kl_old and entropy where given.
     """
     share_R = weight_R if share_R is None else share_R
     gain_R, ratio_R, bound_R = surrogate(objective, logprobs_R, behaviour_R, advantages_R, sample_R)
+    sums: dict[str, Tensor] = {}
     if objective.importance_cap is not None and sampler_R is not None:
-        gain_R = gain_R * torch.exp(behaviour_R - sampler_R).clamp_max(objective.importance_cap).detach()
+        importance_R = torch.exp(behaviour_R - sampler_R).clamp_max(objective.importance_cap).detach()
+        gain_R = gain_R * importance_R
+        sums["importance_weight"] = (importance_R * share_R).sum()
     policy = -(gain_R * weight_R).sum()
     loss = policy
-    sums = {"policy_loss": policy}
+    sums["policy_loss"] = policy
     if objective.kl_coef > 0 and reference_R is None:
         raise ValueError("kl_coef > 0 needs reference_R; give the reference's log-probabilities or set kl_coef to 0")
     if objective.entropy_coef > 0 and entropy_R is None:

@@ -9,11 +9,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .config_sections import LoraConfig, RewardConfig, Section, WarmStartConfig
+from ..agents.engines.base import EngineKind
+from .config_sections import LoraConfig, RewardConfig, Section, VLLMConfig, WarmStartConfig
 from .objective import KLEstimator, Normalisation, RatioLevel, Surrogate
 from .presets import PRESETS, Trainer
 from .settings_file import merged
 from .token_samples import TruncationMask
+
+DEFAULT_IMPORTANCE_CAP = 2.0
+"""Of an engine whose arithmetic is not the trainer's."""
 
 
 class OnlineConfig(Section):
@@ -83,6 +87,12 @@ class OnlineConfig(Section):
         solved_at: stop early when the training success rate reaches this in `solved_for` iterations in a row.
         solved_for: see `solved_at`.
         reward: which layers make the reward, see `RewardConfig`.
+        engine: what samples: `hf`, the module that is trained, or `vllm`, a copy that is kept equal to it. With `vllm`
+            the defaults of `old_logprobs` and `importance_cap` are `trainer` and 2: its arithmetic is another.
+        vllm: what vLLM may use.
+        overlap: sample for whichever episodes are ready while the others' browsers step. It uses engine and browsers at
+            once where they do not compete for the same processor; batches then differ from run to run, and with them
+            the last bits of log-probabilities.
         precision: arithmetic of the model; `auto` is the one this machine is fast in, bfloat16 or float32.
         wandb: project on Weights & Biases that mirrors the metrics; None: none.
         lora: the adapter.
@@ -145,11 +155,22 @@ class OnlineConfig(Section):
     validation_seeds: int = Field(default=16, ge=1)
     solved_at: float = Field(default=0.97, gt=0)
     solved_for: int = Field(default=2, ge=1)
+    engine: EngineKind = "hf"
+    vllm: VLLMConfig = VLLMConfig()
+    overlap: bool = False
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     wandb: str | None = None
     reward: RewardConfig = RewardConfig()
     lora: LoraConfig = LoraConfig()
     warm_start: WarmStartConfig = WarmStartConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_mismatch_corrected(cls, data: Any) -> Any:
+        """Weigh the tokens of another sampler by the trainer's numbers, unless the configuration says how to do it."""
+        if not isinstance(data, Mapping) or data.get("engine") != "vllm" or data.get("old_logprobs") == "sampler":
+            return data
+        return {"old_logprobs": "trainer", "importance_cap": DEFAULT_IMPORTANCE_CAP, **data}
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..agents.engines.hf import HFEngine
+from ..agents.engines.base import Engine
+from ..agents.engines.opening import open_engine
+from ..agents.engines.vllm import VLLMOptions
 from ..agents.evaluate import HELD_OUT_SEED, evaluate_policy
 from ..agents.loading import load_model
 from ..agents.lora import add_lora, load_lora, trainable_parameters
@@ -51,6 +53,7 @@ from .metrics import (
     write_evaluation,
 )
 from .online_config import OnlineConfig
+from .parity import gap_of_episodes
 from .progress import TrainingProgress
 from .reference import AveragedReference
 from .report import build_report
@@ -106,7 +109,7 @@ class OnlineRun:
     clock: TimeBudget
     model: Any
     tokenizer: Any
-    engine: HFEngine
+    engine: Engine
     optimizer: torch.optim.Optimizer
     dtype: torch.dtype
     sampler: GroupSampler
@@ -135,14 +138,15 @@ class OnlineRun:
         """How much of the run is behind the current iteration, 0 to 1, in iterations or time, whichever is further."""
         return max((self.iteration - 1) / self.config.iterations, self.clock.spent())
 
-    def policy(self, temperature: float) -> LanguageModelPolicy:
-        """Return the policy that samples at this temperature; 0 is greedy."""
+    def policy(self, temperature: float, *, by_episode: bool = False) -> LanguageModelPolicy:
+        """Return the policy that samples at this temperature (0 is greedy), each episode by itself if that is asked."""
         return LanguageModelPolicy(
             engine=self.engine,
             tokenizer=self.tokenizer,
             generator=self.generator,
             temperature=temperature,
             max_new_tokens=self.config.max_new_tokens,
+            by_episode=by_episode,
         )
 
     def prepare(self) -> None:
@@ -210,6 +214,13 @@ class OnlineRun:
         """Log what an iteration measured, adapt coefficients, and write trajectories and a checkpoint."""
         config = self.config
         self.updates += int(update.get("optimizer_steps", 0.0))
+        if "logprob_gap" not in update:  # nothing was learnt, so the policy is still the one that sampled
+            update = update | gap_of_episodes(
+                self.model,
+                sampled.trajectories,
+                temperature=config.temperature,
+                max_pack_tokens=config.pack_tokens,
+            )
         values = iteration_metrics(
             sampled.trajectories, stats, sampled.replaced, update, sampled.times, config.reward.mode
         )
@@ -342,7 +353,7 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
     folder = RunFolder.create(
         config.run, config.to_plain(), config.seed, may_change=MAY_CHANGE, absent=type(config).unset()
     )
-    with folder, MetricsWriter(folder, wandb=config.wandb) as metrics, EnvPool() as pool:
+    with folder, MetricsWriter(folder, wandb=config.wandb) as metrics, EnvPool() as pool, ExitStack() as opened:
         progress.start(total_iterations=config.iterations, time_budget_s=config.time_budget_s)
         progress.phase("loading the model")
         dtype = resolve_precision(config.precision)
@@ -361,7 +372,9 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
             clock=TimeBudget(limit_s=config.time_budget_s, before_s=folder.wall_s),
             model=model,
             tokenizer=tokenizer,
-            engine=HFEngine(model),
+            engine=opened.enter_context(
+                open_engine(config.engine, model, config.model, vllm=VLLMOptions(**config.vllm.model_dump()))
+            ),
             optimizer=torch.optim.AdamW(
                 list(trainable_parameters(model)), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
             ),

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..agents.lora import adapter_off, trainable_parameters
 from .objectives import Objective, policy_loss, token_weights
 from .pack_forward import PackForward, forward_pack, response_logprobs
+from .parity import LogprobGap
 from .token_samples import TokenSample
 from .trie import make_pack, make_packs
 
@@ -99,8 +100,9 @@ def update_policy(
 
     Returns:
         Means over the minibatches computed: loss, policy_loss, ratio, clip_fraction, approx_kl, mismatch, entropy,
-        kl_reference, kl_old, extra_loss and the critic's (if used), grad_norm; last_kl_old, of the last minibatch; and
-        sizes: optimizer_steps, samples, response_tokens, trie_tokens, plain_tokens (without sharing), update_s.
+        kl_reference, kl_old, importance_weight, extra_loss and the critic's (if used), grad_norm; last_kl_old, of the
+        last minibatch; the first one's logprob_gap, logprob_gap_max and logprob_gap_tokens (see `parity`); and sizes:
+        optimizer_steps, samples, response_tokens, trie_tokens, plain_tokens (without sharing), update_s.
     """
     started = time.perf_counter()
     objective = config.objective
@@ -109,6 +111,7 @@ def update_policy(
     computed = 0
     trie_tokens = 0
     kl_old = 0.0
+    gap = LogprobGap()
     model.eval()
     for chunk in (c for _ in range(config.epochs) for c in _deal(batch, config.minibatches, generator)):
         counts = torch.tensor([len(s.response_ids) for s in chunk])
@@ -138,6 +141,8 @@ def update_policy(
                 reference_R[kl_weight_R > 0] = reference
             old_R = torch.tensor([x for s in picked for x in s.old_logprobs or s.behaviour_logprobs])
             sampler_R = torch.tensor([x for s in picked for x in s.behaviour_logprobs])
+            if not norms:  # the policy is still the one that sampled
+                gap.add(forward.logprobs_R, sampler_R)
             loss, sums = policy_loss(
                 objective,
                 logprobs_R=forward.logprobs_R,
@@ -175,7 +180,7 @@ def update_policy(
             critic.step()
         norms.append(float(norm))
     optimizer.zero_grad(set_to_none=True)
-    metrics = {k: v / max(computed, 1) for k, v in totals.items()}
+    metrics = {k: v / max(computed, 1) for k, v in totals.items()} | gap.metrics()
     if norms:
         metrics["grad_norm"] = sum(norms) / len(norms)
     if objective.penalty_coef > 0 and computed:

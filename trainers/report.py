@@ -35,6 +35,7 @@ from .metrics import (
     task_series,
 )
 from .report_critic import critic_context, method_of
+from .report_engine import engine_context
 from .report_layers import layers_context
 from .report_plots import Series, compact, interval_strip, line_chart, percent, sparkline, stacked_bars
 from .run_folder import RunFolder, write_atomically
@@ -208,6 +209,7 @@ def report_context(folder: RunFolder) -> dict[str, Any]:
         "milestones": [_milestones(task, records, evaluations, colours[task], method) for task in tasks],
         "health": _health(iterations),
         "critic": critic_context(iterations),
+        "engine": engine_context(iterations),
         "layers": layers_context(iterations),
         "times": times,
         "examples": [e for label in LABELS if (e := _example(folder, label))],

@@ -30,6 +30,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from ..agents.lora import trainable_parameters
 from .objectives import Objective, policy_loss, token_weights
 from .pack_forward import plain_distributions, response_logprobs
+from .parity import LogprobGap
 from .token_samples import TokenSample
 from .trie import Pack, make_packs
 
@@ -103,14 +104,14 @@ def trust_region_update(
         model: a causal LM with trainable weights.
         batch: samples.
         region: see `TrustRegion`.
-        objective: its ratio level, normalisation and KL terms; the surrogate is rho A, without clipping.
+        objective: its ratio level, normalisation and importance cap; the surrogate is rho A, without clipping.
         temperature: the one the samples were drawn at.
         max_pack_tokens: most trie nodes in one forward pass.
         generator: draws the prompts on which curvature is measured; None takes the first ones.
 
     Returns:
         loss, surrogate_gain, approx_kl (the measured KL), grad_norm, cg_residual, step_share (of the full step that was
-        taken; 0: none was good), optimizer_steps (0 or 1), and sizes as `update_policy` returns them.
+        taken; 0: none was good), optimizer_steps (0 or 1), and gaps and sizes as `update_policy` returns them.
     """
     started = time.perf_counter()
     parameters = list(trainable_parameters(model))
@@ -157,6 +158,7 @@ def trust_region_update(
         "trie_tokens": float(sum(len(p.trie) for p in whole.packs)),
         "plain_tokens": float(sum(len(s.prompt_ids) + len(s.response_ids) for s in batch)),
         "update_s": time.perf_counter() - started,
+        **whole.gap.metrics(),
     }
 
 
@@ -169,11 +171,12 @@ class _Surrogate:
         self._model, self._batch, self._temperature = model, batch, temperature
         self._objective = Objective(
             surrogate="ratio", ratio=objective.ratio, normalisation=objective.normalisation,
-            length_tokens=objective.length_tokens,
+            length_tokens=objective.length_tokens, importance_cap=objective.importance_cap,
         )  # fmt: skip
         self.packs = make_packs([(s.prompt_ids, s.response_ids) for s in batch], max_tokens=max_tokens)
         self._weights = _weights(batch, self._objective)
         self.mismatch = 0.0
+        self.gap = LogprobGap()
 
     def loss(self, *, gradient: bool) -> float:
         total, mismatch = 0.0, 0.0
@@ -181,6 +184,9 @@ class _Surrogate:
             for pack in self.packs:
                 picked = [self._batch[i] for i in pack.samples]
                 logprobs_R, _ = response_logprobs(self._model, pack, temperature=self._temperature)
+                sampler_R = torch.tensor([x for s in picked for x in s.behaviour_logprobs])
+                if gradient:  # once, and before the step
+                    self.gap.add(logprobs_R, sampler_R)
                 loss, sums = policy_loss(
                     self._objective,
                     logprobs_R=logprobs_R,
@@ -188,6 +194,7 @@ class _Surrogate:
                     advantages_R=torch.tensor([x for s in picked for x in s.advantages]),
                     weight_R=torch.cat([self._weights[i] for i in pack.samples]),
                     sample_R=torch.from_numpy(pack.sample_R),
+                    sampler_R=sampler_R,
                 )
                 if gradient:
                     loss.backward()  # type: ignore[no-untyped-call]

@@ -1,5 +1,5 @@
 """Sampling engines: what turns prompts of token ids into sampled responses with their log-probabilities."""
 
-from .base import Engine, Sample
+from .base import Engine, EngineKind, Sample
 
-__all__ = ["Engine", "Sample"]
+__all__ = ["Engine", "EngineKind", "Sample"]

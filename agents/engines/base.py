@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
+
+
+EngineKind = Literal["hf", "vllm"]
+"""The engines there are, see `opening`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +22,14 @@ class Sample:
         ids: token ids as sampled, the stop token included when one was sampled.
         logprobs: log-probability of each token under the distribution it was drawn from (temperature applied), nats.
             Under greedy decoding (temperature 0): its log-probability at temperature 1.
-        entropy: mean entropy of those distributions, nats.
+        entropy: mean entropy of those distributions, nats; an engine that does not see whole distributions estimates it
+            by minus the mean of `logprobs`, whose expectation it is. None: unknown (greedy decoding of such an engine).
         stopped: whether the response ends in a stop token (False: cut at `max_new_tokens`).
     """
 
     ids: tuple[int, ...]
     logprobs: tuple[float, ...]
-    entropy: float
+    entropy: float | None
     stopped: bool
 
 
@@ -40,6 +45,7 @@ class Engine(Protocol):
         temperature: float,
         stop_ids: Sequence[int],
         generator: torch.Generator | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> list[Sample]:
         """Draw one response for each prompt, in order; repeat a prompt to draw several.
 
@@ -48,7 +54,9 @@ class Engine(Protocol):
             max_new_tokens: most tokens to draw for one prompt, at least 1.
             temperature: above 0; 0 means greedy.
             stop_ids: tokens that end a response (and belong to it).
-            generator: source of randomness; may be None only when greedy.
+            generator: source of randomness; may be None when greedy or with seeds.
+            seeds: one for each prompt, 0 to 2^62: its response is then drawn from this alone, in whatever company it is
+                sampled. None: all from the generator.
 
         Raises:
             EngineError: the arguments are unusable or the model cannot sample them.
@@ -60,4 +68,4 @@ class Engine(Protocol):
         ...
 
 
-__all__ = ["Engine", "Sample"]
+__all__ = ["Engine", "EngineKind", "Sample"]

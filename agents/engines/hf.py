@@ -19,6 +19,7 @@ from .draw import draw_tokens
 from .llama import DecodingCache, FastLlama, adapter_is_off
 from .plain import sample_plainly
 from .prompt_cache import PromptCache
+from .requests import check_request, row_uniforms
 
 _COMPACT_BELOW = 0.75  # drop finished rows once fewer than this share of the batch is live
 
@@ -57,18 +58,20 @@ class HFEngine:
         temperature: float,
         stop_ids: Sequence[int],
         generator: torch.Generator | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> list[Sample]:
         """Draw one response for each prompt; see `Engine.sample`.
 
-        A row's draws depend on the generator, the row's place and the step only, not on when other rows end.
+        A row's draws depend on the step and on the generator and the row's place, or the row's seed, only: not on when
+        other rows end.
         """
-        _check(prompts, max_new_tokens, temperature, generator)
+        check_request(prompts, max_new_tokens=max_new_tokens, temperature=temperature, generator=generator, seeds=seeds)
         if not prompts:
             return []
         keys = [tuple(p) for p in prompts]
         uniforms = None
         if temperature > 0:
-            uniforms = torch.rand(len(keys), max_new_tokens, generator=generator, dtype=torch.float64)
+            uniforms = row_uniforms(len(keys), max_new_tokens, generator=generator, seeds=seeds)
         stops = frozenset(stop_ids)
         fast = FastLlama.of(self.model) if self._use_fast else None
         if fast is None:
@@ -128,7 +131,7 @@ class HFEngine:
         positions = torch.tensor([len(p) for p in prompts])
         kv: DecodingCache | None = None
         for step in range(max_new_tokens):
-            logits = fast.head.forward(hidden).float()
+            logits = fast.logits(hidden)
             picked, logprob, entropy = draw_tokens(
                 logits, None if uniforms is None else uniforms[live, step], temperature
             )
@@ -154,22 +157,6 @@ class HFEngine:
             hidden = fast.decode(picked, positions, kv, kv.first_column + step, adapter=self._adapter)
             positions = positions + 1
         return tokens, logprobs, entropies
-
-
-def _check(
-    prompts: Sequence[Sequence[int]], max_new_tokens: int, temperature: float, generator: torch.Generator | None
-) -> None:
-    empty = [i for i, p in enumerate(prompts) if len(p) == 0]
-    if empty:
-        raise EngineError(
-            f"expected non-empty prompts, but prompt {empty[0]} has no tokens: render its observation first"
-        )
-    if max_new_tokens < 1:
-        raise EngineError(f"expected max_new_tokens of at least 1, got {max_new_tokens}")
-    if temperature < 0:
-        raise EngineError(f"expected a temperature of 0 (greedy) or above, got {temperature}")
-    if temperature > 0 and generator is None:
-        raise EngineError("sampling needs a torch.Generator: pass generator=, or temperature=0 for greedy decoding")
 
 
 __all__ = ["HFEngine"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor
@@ -32,6 +32,7 @@ from .llama_ops import (
 from .token_trie import Ints
 
 _CACHE: WeakKeyDictionary[Any, FastLlama] = WeakKeyDictionary()
+_FLOAT32_HEADS: WeakSet[Any] = WeakSet()
 _LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -179,7 +180,8 @@ class FastLlama:
         self.embedding: Tensor = base.model.embed_tokens.weight.detach()
         self.norm: Tensor = base.model.norm.weight.detach()
         self.inverse_frequency: Tensor = base.model.rotary_emb.inv_freq.detach().float()
-        self.head = FrozenMatrix(base.lm_head.weight)
+        head = base.lm_head.weight
+        self.head = FrozenMatrix(head.detach().float() if base in _FLOAT32_HEADS else head)
         self.layers: list[_Layer] = []
         for layer in base.model.layers:
             attention, mlp = layer.self_attn, layer.mlp
@@ -338,12 +340,26 @@ class FastLlama:
             x = x + self._mlp(layer, x, adapter)
         return self._normed(x, self.norm)
 
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Logits of each row, fp32, without gradient."""
+        return self.head.forward(hidden.to(self.head.weight.dtype)).float()
+
     def logprobs(
         self, hidden: Tensor, rows: Tensor, targets: Tensor, *, temperature: float = 1.0, entropy_gradient: bool = False
     ) -> tuple[Tensor, Tensor]:
         """Log-probability of each target from its row of `hidden`, and each row's entropy; see `HeadLogprobs`."""
         logprobs, entropy = HeadLogprobs.apply(hidden, self.head, rows, targets, temperature, entropy_gradient)  # type: ignore[no-untyped-call]
         return logprobs, entropy
+
+
+def use_float32_head(model: Any) -> None:
+    """Compute the logits of a model's fast form in float32 from now on, whatever the rest of it is computed in.
+
+    In bf16 a logit of 20 is rounded to the next eighth, most of what two samplers of one model differ by.
+    """
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    _FLOAT32_HEADS.add(base)
+    _CACHE.pop(base, None)
 
 
 def _shared_length(rows: list[Ints]) -> int:
@@ -420,4 +436,4 @@ def adapter_is_off(model: Any) -> bool:
     return any(getattr(m, "disable_adapters", False) for m in _linear_modules(base)[:1])
 
 
-__all__ = ["FastLlama", "FusedLinear", "adapter_is_off", "why_not"]
+__all__ = ["FastLlama", "FusedLinear", "adapter_is_off", "use_float32_head", "why_not"]

@@ -306,7 +306,7 @@ class HeadLogprobs(torch.autograd.Function):
 
     The gradient of a hidden state is linear in the gradients of its log-probabilities and of its entropy, so the
     forward pass keeps two vectors of the hidden width for each row (E_p[W] and d entropy / d hidden) in place of (R,
-    V) logits.
+    V) logits. The head's own arithmetic counts: a float32 head makes float32 logits of bf16 hidden states.
     """
 
     @staticmethod
@@ -321,6 +321,8 @@ class HeadLogprobs(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Compute the outputs and save what the gradients need."""
         needs = ctx.needs_input_grad[0]
+        ctx.dtype = hidden.dtype
+        hidden = hidden.to(matrix.weight.dtype)
         mean, slope = [], []
         lse = torch.empty(hidden.shape[0])
         entropy = torch.empty(hidden.shape[0])
@@ -359,7 +361,7 @@ class HeadLogprobs(torch.autograd.Function):
         out.index_add_(0, rows, ctx.matrix.weight[targets].float().mul_(d_logprobs[:, None]))
         if slope.numel():
             out.addcmul_(slope.float(), -d_entropy[:, None])
-        return out.div_(ctx.temperature).to(mean.dtype), None, None, None, None, None
+        return out.div_(ctx.temperature).to(ctx.dtype), None, None, None, None, None
 
 
 __all__ = [

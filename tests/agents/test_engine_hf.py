@@ -53,6 +53,21 @@ def test_log_probabilities_and_entropies_are_the_modules(temperature):
         assert sample.entropy == pytest.approx(float(distribution.entropy().mean()), abs=1e-4)
 
 
+def test_a_row_with_a_seed_is_drawn_alike_in_any_company():
+    engine = HFEngine(tiny_llama())
+
+    def drawn(prompts, seeds):
+        return engine.sample(prompts, max_new_tokens=12, temperature=1.0, stop_ids=(11, 12), seeds=seeds)
+
+    together = drawn(PROMPTS, [5, 6, 7, 8, 9])
+    assert together[0].ids != together[1].ids, "one prompt, two seeds"
+    for prompt, seed, sample in zip(PROMPTS, [5, 6, 7, 8, 9], together, strict=True):
+        _same(drawn([prompt], [seed]), [sample])
+    _same(drawn(PROMPTS[::-1], [9, 8, 7, 6, 5]), together[::-1])
+    with pytest.raises(EngineError, match="1 seeds for 2 prompts"):
+        drawn(PROMPTS[:2], [1])
+
+
 def test_responses_end_with_their_stop_token_or_at_the_limit():
     samples = _sample(HFEngine(tiny_llama()), PROMPTS * 12)
     assert {s.stopped for s in samples} == {True, False}

@@ -36,7 +36,7 @@ class Writes:
         self.answers, self.stopped = answers, stopped
         self.drawn = []
 
-    def sample(self, prompts, *, max_new_tokens, temperature, stop_ids, generator=None):
+    def sample(self, prompts, *, max_new_tokens, temperature, stop_ids, generator=None, seeds=None):
         answer = self.answers[len(self.drawn) % len(self.answers)]
         self.drawn.append(torch.rand(1, generator=generator).item())
         if isinstance(answer, Exception):

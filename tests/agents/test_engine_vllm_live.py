@@ -1,0 +1,78 @@
+"""The vLLM engine with the real vLLM and SmolLM2: parity, hand-over of weights, and two iterations of GRPO.
+
+Uses the vLLM of this environment, or of the Python that MILEPOST_VLLM_PYTHON names. Each part has a process of its
+own: vLLM changes what it finds in a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import milepost
+from milepost.agents.models import is_model_folder, model_folder
+
+PYTHON = os.environ.get("MILEPOST_VLLM_PYTHON") or (sys.executable if find_spec("vllm") else "")
+ROOT = Path(__file__).parents[2]
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.model,
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    pytest.mark.skipif(not PYTHON, reason="needs vLLM: pip install 'milepost[vllm]', or set MILEPOST_VLLM_PYTHON"),
+    pytest.mark.skipif(not is_model_folder(model_folder()), reason="needs the SmolLM2 weights: run `make setup`"),
+]
+
+
+def _run(*arguments: str) -> str:
+    path = os.pathsep.join([str(Path(milepost.__file__).parents[1]), str(ROOT)])
+    environ = os.environ | {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [PYTHON, *arguments], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=1400, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [("bfloat16", 0.02), ("float32", 1e-3)])
+def test_the_sampler_agrees_with_the_trainer_before_and_after_new_weights(dtype, bound, record_property):
+    found = json.loads(_run("-m", "tests.agents.vllm_live", dtype).splitlines()[-1])
+    record_property("found", found)
+    print(found)
+    for name in ("fresh", "cool"):
+        assert found[name] <= bound, found
+    assert found["synced"] <= 2 * bound, "the sum is rounded once, which the trainer's own arithmetic never does"
+    assert found["merged"] <= bound, "the very weights that it was given"
+    assert found["whole"] <= bound, "a model that is trained whole"
+    assert min(found["stale"], found["stale_whole"]) > 5 * bound, "the changes were ones to see"
+    assert found["repeats"]
+    assert found["seeds_differ"]
+    assert found["alone"][0] == found["alone"][1], "a row is drawn alike in any company"
+    assert found["greedy"][0] == found["greedy"][1]
+    assert found["stopped"]
+
+
+@pytest.mark.browser
+def test_two_iterations_of_grpo_hand_over_weights_and_report_the_gap(tmp_path: Path):
+    run = tmp_path / "run"
+    _run(
+        "-m", "milepost.trainers.grpo", str(ROOT / "examples/vllm/config.yaml"), f"run={run}", "iterations=2",
+        "groups=2", "group_size=2", "max_new_tokens=12", "warm_start.demonstrations=0", "concurrency=4",
+        "vllm.kv_cache_gb=0.25",
+    )  # fmt: skip
+    records = [json.loads(line)["values"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert len(records) == 3
+    for values in records[1:]:
+        assert 0 < values["train/logprob_gap"] <= 0.02
+        assert values["train/logprob_gap"] <= values["train/logprob_gap_max"]
+        assert 0 < values["time/engine_busy"] <= 1
+        assert 0 < values["time/browser_busy"] <= 1
+    learnt = [values for values in records[1:] if values["train/optimizer_steps"]]
+    assert all(values["time/weight_sync_s"] > 0 and values["train/importance_weight"] > 0.9 for values in learnt)
