@@ -177,6 +177,7 @@ class OnlineRun:
         self.metrics.log(0, first)
         clock.began_s = clock.elapsed_s()
         self._average()
+        self.engine.weights_changed()  # what the evaluation left there would round sums otherwise than a resumed run
         self._save(elapsed_s=clock.began_s)
 
     def _average(self) -> None:
