@@ -30,6 +30,8 @@ LEFT_DEADLINE_S = 30.0
 RUN_DEADLINE_S = 1800.0
 UNLIKE = {"elapsed_s", "began_s", "closing_s"}
 """What a checkpoint says of the run's wall time."""
+LEDGER = {"ledger_path", "ledger_hash"}
+"""Where an episode's ledger lies and what it comes to, the times of its events among it."""
 SETTINGS = """
 tasks: [search-open, settings-toggle]
 precision: float32
@@ -163,6 +165,8 @@ def contents(run):
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         elif path.name == "state.json":
             tensors = {k: v for k, v in json.loads(path.read_bytes()).items() if k not in UNLIKE}
+        elif path.suffix == ".json":
+            tensors = {k: sorted(v) if isinstance(v, list) else v for k, v in json.loads(path.read_bytes()).items()}
         else:
             tensors = {"": path.read_bytes()}
         found |= {f"{name}:{key}": _plain(value) for key, value in tensors.items()}
@@ -171,7 +175,7 @@ def contents(run):
         found[f"metrics of {record['iteration']}"] = json.dumps(kept)
     found["evaluations"] = (run / "evaluations.json").read_bytes()
     for path in sorted((run / "trajectories").glob("*.jsonl")):
-        episodes = [{k: v for k, v in t.items() if k != "ledger_path"} for t in _lines(path)]
+        episodes = [{k: v for k, v in t.items() if k not in LEDGER} for t in _lines(path)]
         found[path.name] = json.dumps(episodes)
     return found
 

@@ -7,6 +7,7 @@ No training instance equals a held-out one, not even under another seed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,12 @@ class GroupSampler:
             seen = [t.success for t in trajectories if t.task == task and t.failure is None]
             if seen:
                 self.success[task] = _MEMORY * self.success[task] + (1 - _MEMORY) * sum(seen) / len(seen)
+
+    def apart(self, number: int) -> GroupSampler:
+        """Return a sampler that knows what this one knows and draws on its own, differently for each number."""
+        other = copy(self)
+        other._rng = np.random.default_rng([int(self._rng.integers(2**53)), number])
+        return other
 
     def state(self) -> dict[str, Any]:
         """Return what resuming needs, JSON-ready."""

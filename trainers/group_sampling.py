@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from ..agents.records import Trajectory
@@ -37,16 +37,23 @@ class Sampled:
 
 
 def sample_groups(run: OnlineRun, dead_groups: DeadGroups) -> Sampled:
-    """Sample an iteration's groups, settle their rewards, and replace dead groups."""
-    config, times, settlement = run.config, RolloutTimes(), SettlementStats()
+    """Sample an iteration's groups, settle their rewards, and replace dead groups.
+
+    Several ranks share the groups and the replacements that are allowed, and all get all episodes.
+    """
+    config, ranks, times, settlement = run.config, run.ranks, RolloutTimes(), SettlementStats()
+    groups = ranks.share(run.sampler.draw(config.groups))
+    sampler = run.sampler.apart(ranks.rank) if ranks.several else run.sampler
+    policy = replace(run.policy(config.temperature), generator=ranks.generator(run.generator))
+    most_replacements = len(ranks.share(range(config.max_replacements)))
     run.progress.phase("sampling")
     run.pool.ledger_dir = run.folder.ledger_dir(run.iteration)
 
-    def play(groups: Sequence[EpisodeSpec], replacer: GroupReplacer | None = None) -> list[Trajectory]:
-        specs = [spec for spec in groups for _ in range(config.group_size)]
+    def play(drawn: Sequence[EpisodeSpec], replacer: GroupReplacer | None = None) -> list[Trajectory]:
+        specs = [spec for spec in drawn for _ in range(config.group_size)]
         played = run_episodes(
             specs,
-            run.policy(config.temperature),
+            policy,
             pool=run.pool,
             concurrency=config.concurrency,
             policy_version=run.updates,
@@ -59,29 +66,48 @@ def sample_groups(run: OnlineRun, dead_groups: DeadGroups) -> Sampled:
         return settled
 
     def draw() -> EpisodeSpec | None:
-        return run.sampler.draw(1)[0] if min(run.sampler.success.values()) < config.solved_at else None
+        return sampler.draw(1)[0] if min(sampler.success.values()) < config.solved_at else None
 
     replacer = GroupReplacer(
-        config.groups,
+        len(groups),
         size=config.group_size,
-        most=config.max_replacements,
+        most=most_replacements,
         is_dead=lambda group: bool(dead_groups(group)),
         draw=draw,
         again=config.resample,
     )
     if run.settler.changes_rewards(run.tasks):  # only then it shows which groups are dead
-        trajectories = play(run.sampler.draw(config.groups))
+        trajectories = play(groups)
         while True:
-            dead = dead_groups(trajectories)[: config.max_replacements - len(replacer.dead)]
+            dead = dead_groups(trajectories)[: most_replacements - len(replacer.dead)]
             fresh = [spec for _ in dead if (spec := draw()) is not None]
             replacer.dead += dead[: len(fresh)]
             trajectories = replacer.without_dead(trajectories) + (play(fresh) if fresh else [])
             if not (fresh and config.resample):
                 break
     else:
-        trajectories = replacer.without_dead(play(run.sampler.draw(config.groups), replacer))
+        trajectories = replacer.without_dead(play(groups, replacer))
     run.pool.ledger_dir = None
-    return Sampled(trajectories=trajectories, replaced=len(replacer.dead), times=times, settlement=settlement)
+    own = Sampled(trajectories=trajectories, replaced=len(replacer.dead), times=times, settlement=settlement)
+    return _together(ranks.gathered(own))
+
+
+def _together(parts: Sequence[Sampled]) -> Sampled:
+    """Put together what the ranks have sampled; seconds are those of the slowest."""
+    if len(parts) == 1:
+        return parts[0]
+    times, settlement = RolloutTimes(), SettlementStats()
+    for part in parts:
+        settlement.add(part.settlement)
+    for name in (f.name for f in fields(times)):
+        values = [getattr(part.times, name) for part in parts]
+        setattr(times, name, max(values) if name.endswith("_s") else sum(values))
+    return Sampled(
+        trajectories=[t for part in parts for t in part.trajectories],
+        replaced=sum(part.replaced for part in parts),
+        times=times,
+        settlement=settlement,
+    )
 
 
 def alike_in_success(trajectories: Sequence[Trajectory]) -> tuple[Group, ...]:
