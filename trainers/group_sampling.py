@@ -25,12 +25,14 @@ class Sampled:
 
     Attributes:
         trajectories: of the groups that were kept, rewards settled.
+        dead: of the groups that were replaced.
         replaced: how many dead groups were replaced.
         times: where the time went.
         settlement: how the reward's layers were used.
     """
 
     trajectories: list[Trajectory]
+    dead: list[Trajectory]
     replaced: int
     times: RolloutTimes
     settlement: SettlementStats
@@ -45,6 +47,7 @@ def sample_groups(run: OnlineRun, dead_groups: DeadGroups) -> Sampled:
     groups = ranks.share(run.sampler.draw(config.groups))
     sampler = run.sampler.apart(ranks.rank) if ranks.several else run.sampler
     policy = replace(run.policy(config.temperature), generator=ranks.generator(run.generator))
+    everything: list[Trajectory] = []
     most_replacements = len(ranks.share(range(config.max_replacements)))
     run.progress.phase("sampling")
     run.pool.ledger_dir = run.folder.ledger_dir(run.iteration)
@@ -63,6 +66,7 @@ def sample_groups(run: OnlineRun, dead_groups: DeadGroups) -> Sampled:
         )
         settled, stats = run.settler.settle(played)
         settlement.add(stats)
+        everything.extend(settled)
         return settled
 
     def draw() -> EpisodeSpec | None:
@@ -88,7 +92,13 @@ def sample_groups(run: OnlineRun, dead_groups: DeadGroups) -> Sampled:
     else:
         trajectories = replacer.without_dead(play(groups, replacer))
     run.pool.ledger_dir = None
-    own = Sampled(trajectories=trajectories, replaced=len(replacer.dead), times=times, settlement=settlement)
+    own = Sampled(
+        trajectories=trajectories,
+        dead=[t for t in everything if (t.task, t.seed) in replacer.dead],
+        replaced=len(replacer.dead),
+        times=times,
+        settlement=settlement,
+    )
     return _together(ranks.gathered(own))
 
 
@@ -104,6 +114,7 @@ def _together(parts: Sequence[Sampled]) -> Sampled:
         setattr(times, name, max(values) if name.endswith("_s") else sum(values))
     return Sampled(
         trajectories=[t for part in parts for t in part.trajectories],
+        dead=[t for part in parts for t in part.dead],
         replaced=sum(part.replaced for part in parts),
         times=times,
         settlement=settlement,

@@ -227,7 +227,7 @@ class OnlineRun:
             values |= sampled.settlement.metrics() | totals
         self.coefficients.adapt(config, update, values["train/entropy"])
         self.solved = self.solved + 1 if values["train/success"] >= config.solved_at else 0
-        self.sampler.update(sampled.trajectories)
+        self.sampler.update(sampled.trajectories, sampled.dead)
         if self.metrics is None:
             return
         self.folder.write_trajectories(self.iteration, sampled.trajectories)
@@ -375,7 +375,12 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
                 list(trainable_parameters(model)), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
             ),
             dtype=dtype,
-            sampler=GroupSampler(tasks, np.random.default_rng(config.seed), held_out_seeds=config.evaluation_seeds),
+            sampler=GroupSampler(
+                tasks,
+                np.random.default_rng(config.seed),
+                held_out_seeds=config.evaluation_seeds,
+                curriculum=config.curriculum,
+            ),
             generator=torch.Generator().manual_seed(config.seed),
             settler=build_settler(config.reward),
             saved=saved,
