@@ -11,6 +11,8 @@ Without --config it is a random two-layer model on two easy tasks, with settings
 it can hold. The exit status is 0 if all that is so.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -20,8 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from milepost.sandbox.browser_process import command_line, process_table
 from milepost.trainers.checkpoint import checkpoints
@@ -69,14 +73,14 @@ class Trial:
 
     seconds: float = 0.0
     moves: bool = False
-    kills: list = field(default_factory=list)
+    kills: list[dict[str, Any]] = field(default_factory=list)
     finished: int = 0
-    differing: list = field(default_factory=list)
-    left: list = field(default_factory=list)
+    differing: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     broken: int = 0
 
     @property
-    def good(self):
+    def good(self) -> bool:
         """Whether it all came out as it should."""
         return self.moves and self.finished > 0 and not self.differing and not self.left
 
@@ -94,7 +98,7 @@ class Command:
         said: what it printed when it came to its end.
     """
 
-    def __init__(self, trainer, config, overrides, folder):
+    def __init__(self, trainer: str, config: Path, overrides: Sequence[str], folder: Path) -> None:
         self.run = folder
         self.said = ""
         self.temporary = Path(tempfile.mkdtemp(prefix="kill-and-resume-"))
@@ -102,7 +106,7 @@ class Command:
         self._arguments += overrides
         self._environ = os.environ | {"TMPDIR": str(self.temporary)}
 
-    def go(self, kill_after_s=None, kill_at=None):
+    def go(self, kill_after_s: float | None = None, kill_at: str | None = None) -> bool:
         """Run it, and kill it unless it has ended before; return whether it has.
 
         Args:
@@ -128,7 +132,7 @@ class Command:
             raise SystemExit(f"the run in {self.run} ended with status {process.returncode}:\n{self.said[-4000:]}")
         return True
 
-    def left(self):
+    def left(self) -> list[str]:
         """Return which processes and temporary files are left, after a while for dying ones to be gone."""
         deadline = time.monotonic() + LEFT_DEADLINE_S
         while True:
@@ -140,7 +144,7 @@ class Command:
             time.sleep(0.1)
 
 
-def _is_marked(pid, mark):
+def _is_marked(pid: int, mark: str) -> bool:
     """Whether a process names our temporary folder in its arguments or has inherited it."""
     try:
         environ = Path(f"/proc/{pid}/environ").read_bytes()
@@ -149,13 +153,37 @@ def _is_marked(pid, mark):
     return mark.encode() in environ or any(mark in argument for argument in command_line(pid))
 
 
-def contents(run):
+def make_tiny_model(folder: Path, *, hidden: int = 32, layers: int = 2) -> Path:
+    """Write a random Llama with the default model's tokenizer into a folder: real tokens, no skill; return the folder.
+
+    Args:
+        folder: is made if it is not there.
+        hidden: width, a multiple of 8.
+        layers: number of blocks.
+    """
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    from milepost.agents.models import resolve_model
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve_model(), local_files_only=True)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=3 * hidden // 2, num_hidden_layers=layers,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    return folder
+
+
+def contents(run: Path) -> dict[str, Any]:
     """Return everything in a run's folder that must not depend on interruptions, by name."""
     import torch
     from safetensors import safe_open
 
     [*_, last] = checkpoints(run / "checkpoints")
-    found = {}
+    found: dict[str, Any] = {}
     for path in sorted(p for p in last.rglob("*") if p.is_file()):
         name = f"{last.name}/{path.relative_to(last)}"
         if path.suffix == ".pt":
@@ -180,19 +208,19 @@ def contents(run):
     return found
 
 
-def _lines(path):
+def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _flat(data, name=""):
+def _flat(data: Any, name: str = "") -> dict[str, Any]:
     """Return a nested state's leaves by their path."""
     if isinstance(data, dict | list | tuple):
-        items = data.items() if isinstance(data, dict) else enumerate(data)
+        items: Any = data.items() if isinstance(data, dict) else enumerate(data)
         return {key: leaf for k, value in items for key, leaf in _flat(value, f"{name}/{k}").items()}
     return {name: data}
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """A tensor as its type, shape and bytes; anything else as it is."""
     import torch
 
@@ -201,23 +229,25 @@ def _plain(value):
     return value
 
 
-def differences(one, other):
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Return the names under which two runs hold different things."""
     return sorted(name for name in {**one, **other} if one.get(name) != other.get(name))
 
 
-def broken(run):
+def broken(run: Path) -> int:
     """Return how many training episodes the machine broke."""
     return int(sum(record.get("train/failed_episodes", 0) for record in _lines(run / "metrics.jsonl")))
 
 
-def moves(run):
+def moves(run: Path) -> bool:
     """Whether the last two checkpoints' adapters differ."""
     saved = [p / "adapter/adapter_model.safetensors" for p in checkpoints(run / "checkpoints")[-2:]]
     return len(saved) == 2 and saved[0].read_bytes() != saved[1].read_bytes()
 
 
-def attempt(trainer, config, overrides, folder, kills, draw):
+def attempt(
+    trainer: str, config: Path, overrides: Sequence[str], folder: Path, kills: int, draw: random.Random
+) -> Trial:
     """Compare a run without interruption with runs that are killed until there have been enough kills."""
     trial = Trial()
     whole = Command(trainer, config, overrides, folder / f"{trainer}-whole")
@@ -234,8 +264,8 @@ def attempt(trainer, config, overrides, folder, kills, draw):
         command = Command(trainer, config, overrides, folder / f"{trainer}-killed-{number}")
         before, ended = len(trial.kills), False
         while not ended:
-            after_s = draw.uniform(0.0, trial.seconds) if len(trial.kills) < kills else None
-            ended = command.go(after_s)
+            after_s = draw.uniform(0.0, trial.seconds)
+            ended = command.go(after_s if len(trial.kills) < kills else None)
             if not ended:
                 saved = checkpoints(command.run / "checkpoints")
                 trial.kills.append({"after_s": round(after_s, 2), "left": saved[-1].name if saved else None})
@@ -252,7 +282,7 @@ def attempt(trainer, config, overrides, folder, kills, draw):
     return trial
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10, help="of each trainer")
     parser.add_argument("--trainers", nargs="+", default=["grpo", "ppo"], choices=["grpo", "ppo"])
@@ -272,8 +302,6 @@ def main():
             overrides = [f"iterations={options.iterations}"]
             config = options.config
             if config is None:
-                from _tiny_model import make_tiny_model
-
                 config = folder / f"{trainer}.yaml"
                 model = options.model or make_tiny_model(folder / "model")
                 config.write_text(f"{SETTINGS}{OF_TRAINER[trainer]}model: {model}\nrun: unset\n", encoding="utf-8")

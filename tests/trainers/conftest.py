@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench._tiny_model import make_tiny_model
+from bench.kill_and_resume import make_tiny_model
 
 
 @pytest.fixture(scope="session")

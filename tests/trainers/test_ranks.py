@@ -154,7 +154,7 @@ UPDATE = """
         if name not in ("update_s", "trie_tokens"):
             assert abs(parts[0][1][name] - value) <= 1e-5 * max(1.0, abs(value)), name
             assert parts[0][1][name] == parts[1][1][name], name
-    assert parts[0][1]["trie_tokens"] == measured["trie_tokens"], "a prompt was computed by both ranks"
+    assert parts[0][1]["trie_tokens"] < 0.8 * measured["plain_tokens"], "what samples share was computed for each"
 """
 
 
