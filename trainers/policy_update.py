@@ -125,7 +125,7 @@ def update_policy(
     model.eval()
     for chunk in (c for _ in range(config.epochs) for c in _deal(batch, config.minibatches, generator)):
         counts = torch.tensor([len(s.response_ids) for s in chunk])
-        weights = torch.split(
+        weights: Sequence[Tensor] = torch.split(
             token_weights(
                 torch.arange(len(chunk)).repeat_interleave(counts), len(chunk), objective.normalisation,
                 objective.length_tokens,
@@ -137,8 +137,8 @@ def update_policy(
         sample_share = 1.0 / len(chunk)
         if ranks.several:
             mine = _mine(chunk, ranks)
-            chunk, weights, shares = ([x[i] for i in mine] for x in (chunk, weights, shares))
-            kl_weights = [kl_weights[i] for i in mine]
+            chunk, kl_weights = [chunk[i] for i in mine], [kl_weights[i] for i in mine]
+            weights, shares = [weights[i] for i in mine], [shares[i] for i in mine]
         packs = make_packs([(s.prompt_ids, s.response_ids) for s in chunk], max_tokens=config.max_pack_tokens)
         optimizer.zero_grad(set_to_none=True)
         found: dict[str, float] = {}

@@ -104,7 +104,7 @@ UPDATE = """
         def backward(self, model):
             loss = sum(0.5 * (p * p).sum() for p in trainable_parameters(model))
             loss.backward()
-            return float(loss)
+            return float(loss.detach())
 
 
     def update(ranks):
