@@ -48,6 +48,7 @@ class Critic:
 
     Attributes:
         ready: whether the head has been trained, or its hidden states been standardised.
+        parameters: its own weights: the head's, and a separate backbone's adapter.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Critic:
         if not shared:
             own = list(trainable_parameters(network.backbone))
             groups.append({"params": own, "lr": config.adapter_learning_rate})
-        self._parameters = [p for group in groups for p in group["params"]]
+        self.parameters = [p for group in groups for p in group["params"]]
         self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
 
     def values(self, pairs: Sequence[tuple[Ids, Ids]]) -> list[tuple[float, ...]]:
@@ -113,7 +114,7 @@ class Critic:
 
     def step(self) -> None:
         """Update the critic's own weights from the gradients collected, and clear them."""
-        torch.nn.utils.clip_grad_norm_(self._parameters, self._max_grad_norm)
+        torch.nn.utils.clip_grad_norm_(self.parameters, self._max_grad_norm)
         self._optimizer.step()
         self.clear()
 

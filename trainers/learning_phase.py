@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..agents.lora import adapter_off
+from ..agents.lora import adapter_off, trainable_parameters
 from ..agents.records import Trajectory
 from .config import GRPOConfig
 from .objective import Objective
@@ -19,7 +19,7 @@ from .online_config import OnlineConfig
 from .pack_forward import logprobs_of
 from .parity import gap_of_samples
 from .policy_update import UpdateConfig, ValueTerm, update_policy
-from .pretraining_term import PretrainingTerm
+from .pretraining_term import Pair, PretrainingTerm
 from .reward_terms import with_kl_penalty, with_overlong_penalty
 from .schedule import scheduled
 from .token_samples import TokenSample
@@ -59,6 +59,7 @@ def learn(run: OnlineRun, batch: Sequence[TokenSample], critic: ValueTerm | None
     """Update the policy on a batch, as configured; return the measurements of the update ({} for an empty batch)."""
     config = run.config
     if not batch:
+        run.engine.weights_changed()  # a resumed run has nothing in its caches either, and sums round by what is there
         return {}
     run.progress.phase("update")
     samples = _with_logprobs(run, batch)
@@ -72,6 +73,7 @@ def learn(run: OnlineRun, batch: Sequence[TokenSample], critic: ValueTerm | None
             max_pack_tokens=config.pack_tokens,
             generator=run.generator,
         )
+        run.ranks.share_parameters(trainable_parameters(run.model))  # each rank has computed it all
     else:
         update = update_policy(
             run.model,
@@ -82,6 +84,7 @@ def learn(run: OnlineRun, batch: Sequence[TokenSample], critic: ValueTerm | None
             learning_rate=partial(_learning_rate, config, run.updates, run.done),
             critic=critic,
             extra=_pretraining(run),
+            ranks=run.ranks,
         )
     started = time.perf_counter()
     run.engine.weights_changed()
@@ -125,19 +128,26 @@ def _with_logprobs(run: OnlineRun, batch: Sequence[TokenSample]) -> Sequence[Tok
     config = run.config
     pairs = [(s.prompt_ids, s.response_ids) for s in batch]
     if config.old_logprobs == "trainer":
-        old = logprobs_of(run.model, pairs, temperature=config.temperature, max_pack_tokens=config.pack_tokens)
+        old = _logprobs(run, pairs)
         batch = [replace(s, old_logprobs=x) for s, x in zip(batch, old, strict=True)]
     if run.reference is not None and config.kl_in == "loss" and run.coefficients.kl > 0:
         batch = [replace(s, reference_logprobs=x) for s, x in zip(batch, _reference_logprobs(run, pairs), strict=True)]
     return batch
 
 
-def _reference_logprobs(
-    run: OnlineRun, pairs: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]
-) -> list[tuple[float, ...]]:
+def _reference_logprobs(run: OnlineRun, pairs: Sequence[Pair]) -> list[tuple[float, ...]]:
     speaks: AbstractContextManager[None] = adapter_off(run.model) if run.reference is None else run.reference.speaking()
     with speaks:
-        return logprobs_of(run.model, pairs, temperature=run.config.temperature, max_pack_tokens=run.config.pack_tokens)
+        return _logprobs(run, pairs)
+
+
+def _logprobs(run: OnlineRun, pairs: Sequence[Pair]) -> list[tuple[float, ...]]:
+    """Log-probabilities under the model as it is, each rank computing a part."""
+    config = run.config
+    return run.ranks.mapped(
+        pairs,
+        lambda part: logprobs_of(run.model, part, temperature=config.temperature, max_pack_tokens=config.pack_tokens),
+    )
 
 
 def _pretraining(run: OnlineRun) -> PretrainingTerm | None:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from ..agents.engines.base import EngineKind
 from .config_sections import LoraConfig, RewardConfig, Section, VLLMConfig, WarmStartConfig
+from .curriculum import Curriculum
 from .objective import KLEstimator, Normalisation, RatioLevel, Surrogate
 from .presets import PRESETS, Trainer
 from .settings_file import merged
@@ -37,6 +38,8 @@ class OnlineConfig(Section):
         group_size: episodes per group.
         max_replacements: dead groups of an iteration that may be replaced by fresh ones.
         resample: replace dead replacements too, as long as `max_replacements` lasts.
+        curriculum: which tasks and instances get more groups: those that `failing`, those at the `frontier` of ability
+            (instances always solved or never begun are dropped, others come again), or all alike (`uniform`).
         gamma: discount of returns-to-go per step; below 1 prefers the shorter way.
         temperature: sampling temperature of training rollouts; evaluation is greedy.
         max_new_tokens: longest action in tokens.
@@ -113,6 +116,7 @@ class OnlineConfig(Section):
     group_size: int = Field(default=8, ge=1)
     max_replacements: int = Field(default=0, ge=0)
     resample: bool = False
+    curriculum: Curriculum = "failing"
     gamma: float = Field(default=0.95, gt=0, le=1)
     temperature: float = Field(default=1.0, gt=0)
     max_new_tokens: int = Field(default=24, ge=1)

@@ -9,6 +9,9 @@ A trainer's loop is its own (`grpo`, `ppo`) and calls, in this order:
             ...                             # sample, credit, learn: see `group_sampling` and `learning_phase`
             run.end_iteration(sampled, stats, update)
         return run.close()
+
+Where a launcher has started several processes, each goes through all of this, and what only one may do (evaluate, write
+down, speak) is done by rank 0; see `ranks`.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from ..agents.settlement import Settler, tier_totals
 from ..agents.task_scores import EvaluationResult
 from ..envs.suites import Split, expand
 from ..rewards.router import Mode, Unscored
+from ..sandbox.errors import RunError
 from .advantages import AdvantageStats
 from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
 from .coefficients import Coefficients
@@ -55,6 +59,7 @@ from .metrics import (
 from .online_config import OnlineConfig
 from .parity import gap_of_episodes
 from .progress import TrainingProgress
+from .ranks import Ranks, joined
 from .reference import AveragedReference
 from .report import build_report
 from .reward_layers import build_settler
@@ -88,7 +93,8 @@ class OnlineRun:
     Attributes:
         config: what it was asked for.
         tasks: environment ids.
-        folder, metrics, progress, pool, clock: where it lies, what it logs, shows, plays in, and its time.
+        folder, metrics, progress, pool, clock: where it lies, what it logs (None: another rank does), shows, plays in,
+            and its time.
         model, tokenizer, engine, optimizer, dtype: the policy.
         sampler, generator, settler: where groups, random draws and rewards come from.
         saved: the checkpoint that it goes on from; None: it is new.
@@ -96,6 +102,7 @@ class OnlineRun:
         reference: the averaged reference policy, if one was asked for.
         demonstrations: the warm start's actions, if `ptx_coef` needs them.
         parts: what a checkpoint holds besides, by name: each writes itself to the path that it is given.
+        ranks: the processes that train together.
         iteration, updates, solved: finished iterations, optimiser steps, iterations in a row that were solved.
         best: the policy with the most held-out success while training; None: none was validated yet.
     """
@@ -103,7 +110,7 @@ class OnlineRun:
     config: OnlineConfig
     tasks: list[str]
     folder: RunFolder
-    metrics: MetricsWriter
+    metrics: MetricsWriter | None
     progress: TrainingProgress
     pool: EnvPool
     clock: TimeBudget
@@ -120,6 +127,7 @@ class OnlineRun:
     reference: AveragedReference | None = None
     demonstrations: list[Pair] = field(default_factory=list)
     parts: dict[str, Callable[[Path], None]] = field(default_factory=dict)
+    ranks: Ranks = field(default_factory=Ranks)
     iteration: int = 0
     updates: int = 0
     solved: int = 0
@@ -135,8 +143,11 @@ class OnlineRun:
 
     @property
     def done(self) -> float:
-        """How much of the run is behind the current iteration, 0 to 1, in iterations or time, whichever is further."""
-        return max((self.iteration - 1) / self.config.iterations, self.clock.spent())
+        """How much of the run is behind the current iteration, 0 to 1, in iterations or time, whichever is further.
+
+        Collective: the ranks' clocks differ, and rank 0's counts.
+        """
+        return self.ranks.agreed(max((self.iteration - 1) / self.config.iterations, self.clock.spent()))
 
     def policy(self, temperature: float, *, by_episode: bool = False) -> LanguageModelPolicy:
         """Return the policy that samples at this temperature (0 is greedy), each episode by itself if that is asked."""
@@ -153,8 +164,10 @@ class OnlineRun:
         """Evaluate, warm up and evaluate again, as configured; or take up the checkpoint."""
         state = None if self.saved is None else read_state(self.saved)
         kept = -1 if state is None else state.iteration
-        self.metrics.truncate_after(kept)
-        self.folder.discard_trajectories_after(kept)
+        if self.metrics is not None:
+            self.metrics.truncate_after(kept)
+            self.folder.discard_trajectories_after(kept)
+        self.ranks.wait()
         if state is None or self.saved is None:
             self._begin()
             return
@@ -187,9 +200,11 @@ class OnlineRun:
         if config.evaluation_seeds:
             clock.closing_s += evaluate_s * config.seeds_of("trained") / config.seeds_of("untrained")
         first["time/evaluate_s"] += self._validate(first)
-        self.metrics.log(0, first)
+        if self.metrics is not None:
+            self.metrics.log(0, first)
         clock.began_s = clock.elapsed_s()
         self._average()
+        self.engine.weights_changed()  # what the evaluation left there would round sums otherwise than a resumed run
         self._save(elapsed_s=clock.began_s)
 
     def _average(self) -> None:
@@ -201,7 +216,9 @@ class OnlineRun:
         """Tell whether there is another iteration: neither the last one, nor solved, nor out of time."""
         config = self.config
         ahead_s = self._iteration_s + (self._validation_s if is_due(config, self.iteration + 1) else 0.0)
-        return self.iteration < config.iterations and self.solved < config.solved_for and self.clock.allows(ahead_s)
+        return self.ranks.agreed(
+            self.iteration < config.iterations and self.solved < config.solved_for and self.clock.allows(ahead_s)
+        )
 
     def begin_iteration(self) -> None:
         """Count an iteration and start its clock; a following reference takes in the policy as it is."""
@@ -229,7 +246,9 @@ class OnlineRun:
             values |= sampled.settlement.metrics() | totals
         self.coefficients.adapt(config, update, values["train/entropy"])
         self.solved = self.solved + 1 if values["train/success"] >= config.solved_at else 0
-        self.sampler.update(sampled.trajectories)
+        self.sampler.update(sampled.trajectories, sampled.dead)
+        if self.metrics is None:
+            return
         self.folder.write_trajectories(self.iteration, sampled.trajectories)
         self._iteration_s = time.monotonic() - self._started
         values |= {
@@ -245,14 +264,17 @@ class OnlineRun:
 
     def _validate(self, values: dict[str, float]) -> float:
         """Validate the policy if it is time to, add what was measured to `values`; return the seconds it took."""
-        if not is_due(self.config, self.iteration):
+        if not is_due(self.config, self.iteration) or not self.ranks.main:
             return 0.0
         started = time.monotonic()
         values |= validate(self)
+        self.engine.weights_changed()  # see `_begin`
         self._validation_s = time.monotonic() - started
         return self._validation_s
 
     def _save(self, *, elapsed_s: float) -> None:
+        if not self.ranks.main:
+            return
         clock, weights = self.clock, self.coefficients
         state = TrainingState(
             iteration=self.iteration, updates=self.updates, elapsed_s=elapsed_s, began_s=clock.began_s,
@@ -265,11 +287,16 @@ class OnlineRun:
 
     def close(self) -> TrainingResult:
         """Evaluate what was trained, write the report, and say how it went."""
+        result = self.ranks.agreed(self._result() if self.ranks.main else None)
+        assert result is not None
+        return result
+
+    def _result(self) -> TrainingResult:
         config, iteration = self.config, self.iteration
         if config.time_budget_s is not None and iteration < config.iterations and self.solved < config.solved_for:
             self.progress.message(_out_of_time(config.time_budget_s, iteration))
         if iteration or not config.iterations:  # else nothing has changed since the evaluation before
-            if evaluate_s := self.evaluate("trained"):
+            if (evaluate_s := self.evaluate("trained")) and self.metrics is not None:
                 self.metrics.log(iteration + 1, {"time/evaluate_s": evaluate_s})
             self.example("late", f"after {iteration} iterations")
         self.folder.mark("finished", wall_s=self.clock.elapsed_s())
@@ -285,7 +312,7 @@ class OnlineRun:
     def evaluate(self, stage: Stage) -> float:
         """Evaluate greedily on the held-out seeds and write the result down; return the seconds it took."""
         seeds = self.config.seeds_of(stage)
-        if not seeds:
+        if not seeds or not self.ranks.main:
             return 0.0
         started = time.monotonic()
         result = self.play_held_out(stage, seeds=seeds)
@@ -312,6 +339,8 @@ class OnlineRun:
 
     def example(self, label: Any, when: str) -> float:
         """Record the report's example, the first held-out seed of the first task; return the seconds it took."""
+        if not self.ranks.main:
+            return 0.0
         started = time.monotonic()
         spec = EpisodeSpec(task=self.tasks[0], seed=HELD_OUT_SEED)
         record_example(self.folder, label, spec, self.policy(0.0), when=when)
@@ -325,7 +354,9 @@ class OnlineRun:
         started = time.monotonic()
         self.progress.phase("warm start")
         specs = self.sampler.draw_evenly(settings.demonstrations)
-        demonstrations = collect_demonstrations(specs, self.tokenizer, pool=self.pool)
+        mine = collect_demonstrations(self.ranks.share(specs), self.tokenizer, pool=self.pool)
+        parts = self.ranks.gathered(mine)
+        demonstrations = [parts[i % len(parts)][i // len(parts)] for i in range(len(specs))]
         losses = train_on_demonstrations(
             self.model,
             demonstrations,
@@ -334,10 +365,12 @@ class OnlineRun:
             generator=self.generator,
             on_step=lambda done, total, _: self.progress.advance_within(done, total),
         )
+        self.ranks.share_parameters(trainable_parameters(self.model))  # each rank has fitted its own
         self.engine.weights_changed()
         if self.config.ptx_coef > 0:
             self.demonstrations = [pair for steps in demonstrations for pair in steps]
-            self.folder.write_json(_DEMONSTRATIONS, self.demonstrations)
+            if self.ranks.main:
+                self.folder.write_json(_DEMONSTRATIONS, self.demonstrations)
         self.progress.message(f"warm start on {len(specs)} demonstrations: loss {losses[0]:.2f} to {losses[-1]:.2f}")
         return time.monotonic() - started
 
@@ -350,17 +383,15 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
         MilepostError: the model, the browser, a task or the run folder is not usable; says what to do.
     """
     tasks = list(expand(config.tasks, bare=Split.TRAIN))
-    folder = RunFolder.create(
-        config.run, config.to_plain(), config.seed, may_change=MAY_CHANGE, absent=type(config).unset()
-    )
-    with folder, MetricsWriter(folder, wandb=config.wandb) as metrics, EnvPool() as pool, ExitStack() as opened:
+    with joined() as ranks, _folder(config, ranks) as folder, EnvPool() as pool, ExitStack() as opened:
+        metrics = opened.enter_context(MetricsWriter(folder, wandb=config.wandb)) if ranks.main else None
         progress.start(total_iterations=config.iterations, time_budget_s=config.time_budget_s)
         progress.phase("loading the model")
         dtype = resolve_precision(config.precision)
         base, tokenizer = load_model(config.model, dtype=dtype)
         progress.message(f"{config.model} in {str(dtype).removeprefix('torch.')}")
         found = checkpoints(folder.checkpoints_dir)
-        saved = found[-1] if found else None
+        saved = ranks.agreed(found[-1] if found else None)
         model = load_lora(base, saved / "adapter") if saved else _first_adapter(base, config)
         yield OnlineRun(
             config=config,
@@ -379,12 +410,43 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
                 list(trainable_parameters(model)), lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=0.0
             ),
             dtype=dtype,
-            sampler=GroupSampler(tasks, np.random.default_rng(config.seed), held_out_seeds=config.held_out_seeds),
+            sampler=GroupSampler(
+                tasks,
+                np.random.default_rng(config.seed),
+                held_out_seeds=config.held_out_seeds,
+                curriculum=config.curriculum,
+            ),
             generator=torch.Generator().manual_seed(config.seed),
             settler=build_settler(config.reward),
             saved=saved,
             coefficients=Coefficients.of(config),
+            ranks=ranks,
         )
+
+
+def _folder(config: OnlineConfig, ranks: Ranks) -> RunFolder:
+    """Rank 0 makes the run's folder, or takes it up; the others read it.
+
+    Raises:
+        RunError: it is not usable, or there are more processes than groups.
+    """
+    if ranks.several and config.engine == "vllm":
+        raise RunError(
+            f"engine: vllm runs in one process, got {ranks.world}: vLLM meets its own workers in the way that these "
+            "processes would meet each other. Set engine: hf, or start a single process."
+        )
+    if config.groups < ranks.world:
+        raise RunError(
+            f"{ranks.world} processes cannot share {config.groups} groups: set groups to {ranks.world} or more, or "
+            "start fewer processes."
+        )
+    folder = None
+    if ranks.main:
+        folder = RunFolder.create(
+            config.run, config.to_plain(), config.seed, may_change=MAY_CHANGE, absent=type(config).unset()
+        )
+    ranks.wait()
+    return RunFolder.open(config.run) if folder is None else folder
 
 
 def _first_adapter(base: Any, config: OnlineConfig) -> Any:

@@ -1,4 +1,7 @@
-"""One policy update: minibatches of samples, packed as tries, through the objective."""
+"""One policy update: minibatches of samples, packed as tries, through the objective.
+
+Where several processes train together (`ranks`), each is given the whole batch and computes its part of each minibatch.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,17 @@ from ..agents.lora import adapter_off, trainable_parameters
 from .objectives import Objective, policy_loss, token_weights
 from .pack_forward import PackForward, forward_pack, response_logprobs
 from .parity import LogprobGap
+from .ranks import Ranks
 from .token_samples import TokenSample
 from .trie import make_pack, make_packs
 
 
 class ValueTerm(Protocol):
     """What a critic adds to an update."""
+
+    @property
+    def parameters(self) -> Sequence[torch.nn.Parameter]:
+        """Its own weights, which `step` updates."""
 
     def loss(
         self, forward: PackForward, samples: Sequence[TokenSample], share: float
@@ -85,6 +93,7 @@ def update_policy(
     learning_rate: Callable[[int], float] | None = None,
     critic: ValueTerm | None = None,
     extra: ExtraTerm | None = None,
+    ranks: Ranks | None = None,
 ) -> dict[str, float]:
     """Improve the policy on one batch of samples.
 
@@ -97,6 +106,8 @@ def update_policy(
         learning_rate: of each optimiser step, by the number of steps made before it here; None leaves the optimizer's.
         critic: learns beside the policy.
         extra: a further loss of each minibatch; its gradient joins the objective's.
+        ranks: the processes that make this update together, each with the same batch and the same `generator`; None:
+            this one alone.
 
     Returns:
         Means over the minibatches computed: loss, policy_loss, ratio, clip_fraction, approx_kl, mismatch, entropy,
@@ -105,6 +116,8 @@ def update_policy(
         optimizer_steps, samples, response_tokens, trie_tokens, plain_tokens (without sharing), update_s.
     """
     started = time.perf_counter()
+    ranks = Ranks() if ranks is None else ranks
+    learnt = [*trainable_parameters(model), *(() if critic is None else critic.parameters)]
     objective = config.objective
     totals: dict[str, float] = {}
     norms: list[float] = []
@@ -115,7 +128,7 @@ def update_policy(
     model.eval()
     for chunk in (c for _ in range(config.epochs) for c in _deal(batch, config.minibatches, generator)):
         counts = torch.tensor([len(s.response_ids) for s in chunk])
-        weights = torch.split(
+        weights: Sequence[Tensor] = torch.split(
             token_weights(
                 torch.arange(len(chunk)).repeat_interleave(counts), len(chunk), objective.normalisation,
                 objective.length_tokens,
@@ -124,9 +137,14 @@ def update_policy(
         )  # fmt: skip
         shares = weights if objective.normalisation != "constant" else _token_shares(counts)
         kl_weights = _kl_weights(chunk, weights, config.kl_fraction if objective.kl_coef > 0 else 0.0, generator)
+        sample_share = 1.0 / len(chunk)
+        if ranks.several:
+            mine = _mine(chunk, ranks)
+            chunk, kl_weights = [chunk[i] for i in mine], [kl_weights[i] for i in mine]
+            weights, shares = [weights[i] for i in mine], [shares[i] for i in mine]
         packs = make_packs([(s.prompt_ids, s.response_ids) for s in chunk], max_tokens=config.max_pack_tokens)
         optimizer.zero_grad(set_to_none=True)
-        approx_kl, kl_old = 0.0, 0.0
+        found: dict[str, float] = {}
         for pack in packs:
             trie_tokens += len(pack.trie)
             picked = [chunk[i] for i in pack.samples]
@@ -157,21 +175,22 @@ def update_policy(
                 share_R=torch.cat([shares[i] for i in pack.samples]),
             )
             if critic is not None:
-                value_term, value_sums = critic.loss(forward, picked, 1.0 / len(chunk))
+                value_term, value_sums = critic.loss(forward, picked, sample_share)
                 loss, sums = loss + value_term, sums | value_sums
             loss.backward()  # type: ignore[no-untyped-call]
-            totals["loss"] = totals.get("loss", 0.0) + float(loss.detach())
-            for name, value in sums.items():
-                totals[name] = totals.get(name, 0.0) + float(value)
-            approx_kl += float(sums["approx_kl"])
-            kl_old += float(sums.get("kl_old", 0.0))
+            for name, value in {"loss": loss.detach(), **sums}.items():
+                found[name] = found.get(name, 0.0) + float(value)
+        found = ranks.summed(found)
+        totals = {name: totals.get(name, 0.0) + found.get(name, 0.0) for name in {**totals, **found}}
+        kl_old = found.get("kl_old", 0.0)
         computed += 1
-        if config.target_kl is not None and norms and approx_kl > config.target_kl:
+        if config.target_kl is not None and norms and found["approx_kl"] > config.target_kl:
             if critic is not None:
                 critic.clear()
             break
-        if extra is not None:
+        if extra is not None and ranks.main:
             totals["extra_loss"] = totals.get("extra_loss", 0.0) + extra.backward(model)
+        ranks.sum_gradients(learnt)
         norm = torch.nn.utils.clip_grad_norm_(list(trainable_parameters(model)), config.max_grad_norm)
         if learning_rate is not None:
             _set_learning_rate(optimizer, learning_rate(len(norms)))
@@ -180,7 +199,7 @@ def update_policy(
             critic.step()
         norms.append(float(norm))
     optimizer.zero_grad(set_to_none=True)
-    metrics = {k: v / max(computed, 1) for k, v in totals.items()} | gap.metrics()
+    metrics = {k: v / max(computed, 1) for k, v in ranks.agreed(totals).items()} | gap.metrics()
     if norms:
         metrics["grad_norm"] = sum(norms) / len(norms)
     if objective.penalty_coef > 0 and computed:
@@ -188,10 +207,21 @@ def update_policy(
     metrics["optimizer_steps"] = float(len(norms))
     metrics["samples"] = float(len(batch))
     metrics["response_tokens"] = float(sum(len(s.response_ids) for s in batch))
-    metrics["trie_tokens"] = float(trie_tokens)
+    metrics["trie_tokens"] = ranks.summed({"trie_tokens": float(trie_tokens)})["trie_tokens"]
     metrics["plain_tokens"] = float(config.epochs * sum(len(s.prompt_ids) + len(s.response_ids) for s in batch))
     metrics["update_s"] = time.perf_counter() - started
     return metrics
+
+
+def _mine(chunk: Sequence[TokenSample], ranks: Ranks) -> list[int]:
+    """Which of a minibatch's samples this rank computes: whole prompts, those that begin alike together."""
+    prompts: dict[tuple[int, ...], list[int]] = {}
+    for i in sorted(range(len(chunk)), key=lambda i: chunk[i].prompt_ids):
+        prompts.setdefault(chunk[i].prompt_ids, []).append(i)
+    units = list(prompts.values())
+    costs = [len(prompt) + sum(len(chunk[i].response_ids) for i in unit) for prompt, unit in prompts.items()]
+    stretch = ranks.stretch(costs)
+    return [i for unit in units[stretch.start : stretch.stop] for i in unit]
 
 
 def _token_shares(counts: Tensor) -> Sequence[Tensor]:

@@ -59,4 +59,4 @@ class PretrainingTerm:
         return total
 
 
-__all__ = ["PretrainingTerm"]
+__all__ = ["Pair", "PretrainingTerm"]

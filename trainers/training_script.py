@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from rich.console import Console
+
 from ..sandbox.errors import MilepostError
 from .metrics import Stage, task_label
 from .online_config import OnlineConfig
 from .online_run import TrainingResult
 from .progress import TrainingProgress
+from .ranks import Ranks
 
 C = TypeVar("C", bound=OnlineConfig)
 C_contra = TypeVar("C_contra", bound=OnlineConfig, contravariant=True)
@@ -45,8 +48,12 @@ def run_script(
     config = load(Path(arguments[0]), arguments[1:])
     labels = ", ".join(task_label(t) for t in config.tasks)
     called = name if config.preset is None else f"{name} ({config.preset})"
-    with TrainingProgress(f"{called} on {labels}") as progress:
+    speaks = Ranks.of_environment().main
+    quiet = None if speaks else Console(stderr=True, quiet=True, force_terminal=False)
+    with TrainingProgress(f"{called} on {labels}", console=quiet) as progress:
         result = train(config, progress=progress)
+    if not speaks:
+        return result
     names: dict[Stage, str] = {"untrained": "untrained", "warm_start": "after warm start", "trained": f"after {name}"}
     shown = "  ".join(f"{names[stage]} {rate:.1%}" for stage, rate in result.success.items())
     print(f"held-out success: {shown or 'not evaluated'}   {result.iterations} iterations in {result.elapsed_s:.0f} s")

@@ -1,12 +1,7 @@
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-
-import pytest
 
 from milepost.agents.records import StepRecord, Trajectory
 from milepost.trainers.coefficients import adapt_entropy_coef
@@ -34,38 +29,6 @@ def test_entropy_weight_follows_the_gap_and_stays_in_bounds():
     assert adapt_entropy_coef(0.01, entropy=0.2, target=0.1) < 0.01
     assert adapt_entropy_coef(0.0, entropy=9.0, target=0.1) == 0.0
     assert adapt_entropy_coef(0.05, entropy=0.0, target=0.1) == 0.05
-
-
-@pytest.mark.browser
-@pytest.mark.model
-@pytest.mark.slow
-def test_a_killed_run_resumes_where_it_was(tiny_model: Path, tmp_path: Path):
-    run = tmp_path / "run"
-    config = tmp_path / "config.yaml"
-    config.write_text(
-        f"tasks: [search-open]\nrun: {run}\nmodel: {tiny_model}\nprecision: float32\niterations: 3\ngroups: 1\n"
-        "group_size: 2\nevaluation_seeds: 1\nmax_new_tokens: 4\nmax_replacements: 0\n"
-        "warm_start: {demonstrations: 1, epochs: 1}\n",
-        encoding="utf-8",
-    )
-    command = [sys.executable, "-m", "milepost.trainers.grpo", str(config)]
-    environ = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        deadline = time.monotonic() + 200
-        while not (run / "checkpoints/iteration_0001").exists():
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < deadline
-            os.sched_yield()
-        process.send_signal(signal.SIGKILL)
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=250)
-    assert done.returncode == 0, done.stderr
-    assert "resumed after iteration 1" in done.stderr or "resumed after iteration 2" in done.stderr
-    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [r["iteration"] for r in records] == [0, 1, 2, 3, 4]
-    assert set(json.loads((run / "evaluations.json").read_text())) == {"untrained", "warm_start", "trained"}
-    assert json.loads((run / "status.json").read_text())["state"] == "finished"
-    assert "held-out success" in done.stdout
-    assert str(run / "report.html") in done.stdout
 
 
 def test_a_run_that_is_out_of_time_says_how_to_go_on(tmp_path: Path, tiny_model: Path):
