@@ -102,7 +102,9 @@ def _spelt(parameter: _Parameter) -> str:
     """Return how an option is written: every name, and what its value is."""
     # within Annotated, typer keeps the first name where a default would stand
     first = parameter.info.default
-    declared = [each for each in (first, *(getattr(parameter.info, "param_decls", None) or ())) if isinstance(each, str)]
+    declared = [
+        each for each in (first, *(getattr(parameter.info, "param_decls", None) or ())) if isinstance(each, str)
+    ]
     name = "--" + parameter.name.replace("_", "-")
     if _without_none(parameter.annotation) is bool:
         return ", ".join(part for each in declared or [f"{name}/--no-{name[2:]}"] for part in each.split("/"))

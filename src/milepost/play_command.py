@@ -28,7 +28,8 @@ def play(
     seed: Annotated[int, typer.Option(min=0, help="Which instance to play.")] = 0,
     oracle: Annotated[bool, typer.Option("--oracle", help="Watch the task's own solution instead.")] = False,
     page: Annotated[
-        bool, typer.Option("--page", help="Play in your browser: act on a picture of the page, see milestones light up.")
+        bool,
+        typer.Option("--page", help="Play in your browser: act on a picture of the page, see milestones light up."),
     ] = False,
     record: Annotated[
         Path | None,
@@ -62,9 +63,7 @@ def play(
         )
 
 
-def _begin(
-    task: str, seed: int, demonstrations: Demonstrations | None, *, oracle: bool, page: bool, port: int
-) -> None:
+def _begin(task: str, seed: int, demonstrations: Demonstrations | None, *, oracle: bool, page: bool, port: int) -> None:
     from .agents.hand_play import HandPlay
 
     if page:

@@ -163,7 +163,9 @@ class PlayPage:
             "files": harmless(seen.get("files", "")),
             "result": harmless(seen["last_action_result"]),
             "error": harmless(seen["last_action_error"]),
-            "steps": [{"action": harmless(step.action, 300), "error": harmless(step.error, 300)} for step in hand.steps],
+            "steps": [
+                {"action": harmless(step.action, 300), "error": harmless(step.error, 300)} for step in hand.steps
+            ],
             "picture": None if hand.info["screenshot"] is None else len(hand.steps),
             "offers": [] if hand.over else self._offers(),
             "marks": [
@@ -202,9 +204,7 @@ class PlayPage:
         return shown
 
 
-def serve_play(
-    task: str, seed: int, demonstrations: Demonstrations | None, *, port: int, console: Console
-) -> None:
+def serve_play(task: str, seed: int, demonstrations: Demonstrations | None, *, port: int, console: Console) -> None:
     """Serve the page until Ctrl-C, and print its address on standard output.
 
     Raises:
