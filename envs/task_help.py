@@ -25,8 +25,10 @@ _INTRODUCTION = """\
 
 <!-- Made from the classes by `python -m milepost.envs.task_help docs/reference/task_file.md`. -->
 
-Every key, as the classes that read the file know it. [Write a task](../tasks.md) explains them with examples; [task.schema.json](../task.schema.json) is the same for editors. A file is YAML, with one task or several
-(set apart by `---`); a key that is not here is refused, and the nearest one is named. A *template* is a text in which `{parameter}` stands for what the episode drew.
+Every key, as the classes that read the file know it. [Write a task](../tasks.md) explains them with examples;
+[task.schema.json](../task.schema.json) is the same for editors. A file is YAML, with one task or several (set apart by
+`---`); a key that is not here is refused, and the nearest one is named. A *template* is a text in which `{parameter}`
+stands for what the episode drew.
 """
 
 _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
@@ -42,7 +44,8 @@ _SECTIONS: tuple[tuple[str, str, type[BaseModel]], ...] = (
 _MILESTONES = """\
 ## A milestone
 
-The keys of an entry of `milestones:` are on [a page of their own](../milestones.md#keys-of-every-milestone), with the catalogue and every detector's fields.
+The keys of an entry of `milestones:` are on [a page of their own](../milestones.md#keys-of-every-milestone), with the
+catalogue and every detector's fields.
 """
 
 

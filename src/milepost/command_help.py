@@ -24,8 +24,9 @@ _INTRODUCTION = """\
 
 What is meant for programs goes to standard output, everything else (progress, errors) to standard error. A command
 that answers something takes `--json` and then prints one JSON document. The exit code is 0 when all is well, 1 when
-something is missing or failed, 2 when the input is wrong, and 130 after Ctrl-C in a training. `milepost --install-completion`
-teaches your shell the commands, tasks and policies. With `MILEPOST_DEBUG=1` an error shows its traceback.
+something is missing or failed, 2 when the input is wrong, and 130 after Ctrl-C in a training.
+`milepost --install-completion` teaches your shell the commands, tasks and policies. With `MILEPOST_DEBUG=1` an error
+shows its traceback.
 
 Values named `[KEY=VALUE]...` replace settings of the configuration file: `seed=1`, `loss.beta=0.2`, `tasks=[core]`.
 """

@@ -1,5 +1,6 @@
 """The tutorials are followed to the letter, and what they show is what comes out."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ def smaller(tiny_model: Path) -> dict[str, tuple[str, ...]]:
     """Return what makes the training take seconds: a tiny model without skill, few and short episodes."""
     return {
         "milepost train grpo": (
-            f"model={tiny_model}", "precision=float32", "iterations=1", "groups=1", "group_size=2", "max_replacements=0",
+            f"model={tiny_model}", "precision=float32", "iterations=1", "groups=1", "group_size=2",
+            "max_replacements=0",
             "evaluation_seeds=1", "interim_evaluation_seeds=1", "max_new_tokens=4", "warm_start.demonstrations=1",
             "warm_start.epochs=1",
         ),
@@ -33,7 +35,7 @@ def smaller(tiny_model: Path) -> dict[str, tuple[str, ...]]:
 def test_the_tutorial_does_what_it_says(name: str, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch):
     workplace(tmp_path / "work", monkeypatch)
     page = blocks(f"docs/tutorials/{name}.md")
-    shown = {before.line: after for before, after in zip(page, page[1:], strict=False) if after.language == "text"}
+    shown = {before.line: after for before, after in itertools.pairwise(page) if after.language == "text"}
     with isolated_registry():
         for block, ran in follow(page, smaller(tiny_model)):
             if block.line in shown:
