@@ -71,7 +71,7 @@ def _keys(model: type[BaseModel]) -> Iterator[str]:
 
 def _default(info: FieldInfo) -> Any:
     """Return what is worth showing: nothing where the default is made of parts."""
-    value = info.get_default(call_default_factory=True)  # type: ignore[call-overload]
+    value = info.get_default(call_default_factory=True)
     parts = value if isinstance(value, tuple) else (value,)
     return None if any(part is PydanticUndefined or isinstance(part, BaseModel) for part in parts) else value
 

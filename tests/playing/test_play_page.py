@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
+from typer.testing import CliRunner
 
 from milepost.agents.rescore_run import rescore_run
+from milepost.cli import app
 from milepost.envs.registration import task_for
 from milepost.sandbox.errors import RunError
 from milepost.trainers.demonstrations import Demonstrations
@@ -111,6 +113,19 @@ def test_what_the_page_sends_is_checked(tmp_path: Path):
         assert impossible["steps"][0]["error"]
         assert page.ask("GET", "/picture/1").body.startswith(b"\x89PNG")
         assert page.ask("GET", "/picture/0").status == 404
+
+
+def test_on_the_terminal_only_whole_episodes_are_recorded(tmp_path: Path):
+    run, arguments = tmp_path / "run", ["play", "expense-form", "--seed", "3", "--record"]
+    left = CliRunner().invoke(app, [*arguments, str(run)], input='fill("Name", "x")\nquit\n')
+    assert left.exit_code == 0
+    assert "was not recorded: it was not played to its end" in left.output
+    assert list((run / "trajectories").iterdir()) == []
+    actions = task_for(TASK).instantiate(3).oracle
+    played = CliRunner().invoke(app, [*arguments, str(run)], input="\n".join(actions))
+    assert f"1 episodes in {run}" in played.output
+    ((episode,),) = map(read_trajectories, trajectory_files(run))
+    assert (episode.success, tuple(step.action for step in episode.steps)) == (True, actions)
 
 
 def test_a_folder_that_holds_another_run_is_refused(tmp_path: Path):

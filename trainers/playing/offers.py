@@ -37,7 +37,9 @@ class Offer:
         Raises:
             ActionError: a text is wanted and there is none, or it is too long.
         """
-        words = {} if self.verb == "click" else {"text" if self.verb == "fill" else "option": text}
+        words: dict[str, str | None] = (
+            {} if self.verb == "click" else {"text" if self.verb == "fill" else "option": text}
+        )
         if None in words.values():
             raise ActionError(f"{self.verb} wants a text, got none; type one")
         return format_action(build_action(self.verb, {**self.target, **words}))
@@ -55,7 +57,8 @@ def offers(elements: Sequence[Element], allowed: Collection[str]) -> list[Offer]
 
 
 def _verb(element: Element) -> Verb:
-    for verb in ("fill", "select"):
+    written: tuple[Verb, ...] = ("fill", "select")
+    for verb in written:
         if is_suitable(element, verb):
             return verb
     return "click"
