@@ -64,6 +64,7 @@ class HandPlay:
         self.steps: list[StepRecord] = []
         self.earned = 0.0
         self.over = False
+        self._closed = False
         self.observation: dict[str, Any]
         self.info: dict[str, Any]
         self.observation, self.info = env.reset(seed=seed)
@@ -146,7 +147,7 @@ class HandPlay:
         Raises:
             RunError: the episode is over.
         """
-        if self.over:
+        if self.over or self._closed:
             raise RunError("expected an episode under way, got an action after its end; begin another one.")
         before, seen = self.info, self.observation
         observation, reward, terminated, truncated, info = self._env.step(action)
@@ -196,6 +197,7 @@ class HandPlay:
 
     def close(self) -> None:
         """Give the page back. May be called more than once."""
+        self._closed = True
         self._env.close()
 
     def __enter__(self) -> Self:

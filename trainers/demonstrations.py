@@ -1,7 +1,7 @@
 """A run folder that grows by the episodes that people play: demonstrations for `milepost train sft`.
 
 with Demonstrations.open(Path("runs/by_hand")) as demonstrations:
-    with HandPlay.begin("expense-form", ledger_dir=demonstrations.ledger_dir) as play:
+    with HandPlay.begin("expense-form", ledger_dir=demonstrations.ledger_dir()) as play:
         ...
         demonstrations.keep(play.trajectory())
 """
@@ -39,9 +39,9 @@ class Demonstrations:
         """
         return cls(RunFolder.create(run, _SETTINGS, seed=0))
 
-    @property
     def ledger_dir(self) -> Path:
-        """Where the next episode's ledger goes."""
+        """Return where the next episode's ledger goes; what an episode that was not kept left there is dropped."""
+        self._drop()
         return self._folder.ledger_dir(self._number)
 
     def __len__(self) -> int:
@@ -58,9 +58,12 @@ class Demonstrations:
 
     def close(self) -> None:
         """Drop what was begun and not kept, and let others write."""
-        shutil.rmtree(self._folder.path / "trajectories" / f"iteration_{self._number:03d}", ignore_errors=True)
+        self._drop()
         self._folder.mark("finished", wall_s=self._folder.wall_s)
         self._folder.close()
+
+    def _drop(self) -> None:
+        shutil.rmtree(self._folder.path / "trajectories" / f"iteration_{self._number:03d}", ignore_errors=True)
 
     def _files(self) -> list[Path]:
         return sorted((self._folder.path / "trajectories").glob("iteration_*.jsonl"))

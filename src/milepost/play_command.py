@@ -72,7 +72,7 @@ def _begin(task: str, seed: int, demonstrations: Demonstrations | None, *, oracl
         serve_play(task, seed, demonstrations, port=port, console=stderr())
         return
     console = stdout()
-    folder = None if demonstrations is None else demonstrations.ledger_dir
+    folder = None if demonstrations is None else demonstrations.ledger_dir()
     with HandPlay.begin(task, seed=seed, ledger_dir=folder) as hand:
         _play(hand, hand.oracle if oracle else _typed(console), console, echo=oracle or not sys.stdin.isatty())
         if demonstrations is not None and not (hand.over and demonstrations.keep(hand.trajectory())):

@@ -77,7 +77,7 @@ def given(page: str) -> None:
         run_folder = Path("runs/quickstart")
         with (
             Demonstrations.open(run_folder) as demonstrations,
-            HandPlay.begin("expense-form", seed=3, ledger_dir=demonstrations.ledger_dir) as play,
+            HandPlay.begin("expense-form", seed=3, ledger_dir=demonstrations.ledger_dir()) as play,
         ):
             for action in play.oracle:
                 play.act(action)

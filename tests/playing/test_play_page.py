@@ -115,6 +115,18 @@ def test_what_the_page_sends_is_checked(tmp_path: Path):
         assert page.ask("GET", "/picture/0").status == 404
 
 
+def test_an_episode_that_is_left_leaves_nothing_behind(tmp_path: Path):
+    run = tmp_path / "run"
+    with playing(3, run) as page:
+        assert page.post("/act", {"action": "noop()"}).status == 200
+        assert page.post("/begin", {"seed": 4}).json()["steps"] == []
+        for action in task_for(TASK).instantiate(4).oracle:
+            state = page.post("/act", {"action": action}).json()
+        assert (state["over"]["success"], state["recorded"], state["episodes"]) == (True, True, 1)
+        assert page.post("/act", {"action": "noop()"}).status == 500
+    assert [report.seed for report in rescore_run(run).episodes] == [4]
+
+
 def test_on_the_terminal_only_whole_episodes_are_recorded(tmp_path: Path):
     run, arguments = tmp_path / "run", ["play", "expense-form", "--seed", "3", "--record"]
     left = CliRunner().invoke(app, [*arguments, str(run)], input='fill("Name", "x")\nquit\n')

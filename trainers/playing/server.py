@@ -84,7 +84,7 @@ class PlayPage:
         self._hand.close()
 
     def _begun(self, seed: int) -> HandPlay:
-        folder = None if self._demonstrations is None else self._demonstrations.ledger_dir
+        folder = None if self._demonstrations is None else self._demonstrations.ledger_dir()
         self._recorded = False
         return HandPlay.begin(self._task, seed=seed, ledger_dir=folder, pictures=True)
 
