@@ -11,6 +11,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -118,7 +119,7 @@ def _value(annotation: Any) -> str:
         return _value(get_args(annotation)[0])
     if get_origin(annotation) is Literal:
         return "|".join(map(str, get_args(annotation)))
-    if inspect.isclass(annotation) and hasattr(annotation, "__members__"):
+    if inspect.isclass(annotation) and issubclass(annotation, Enum):
         return "|".join(str(member.value) for member in annotation)
     return {int: "N", float: "NUMBER", Path: "PATH"}.get(annotation, "TEXT")
 

@@ -40,7 +40,7 @@ def playing(seed: int, run: Path) -> Iterator[ServedPage]:
 
 
 def shown(tab: Page) -> list[str]:
-    return tab.locator("#marks li.reached").evaluate_all("rows => rows.map((row) => row.dataset.id)")
+    return list(tab.locator("#marks li.reached").evaluate_all("rows => rows.map((row) => row.dataset.id)"))
 
 
 def done(tab: Page, actions: int) -> None:
