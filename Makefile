@@ -8,7 +8,7 @@ PY     := $(VENV)/bin/python
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint types package-check suites doctor
+.PHONY: help setup train test lint types docs package-check suites doctor
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ lint: setup ## ruff, formatting, and the one-way imports between the rooms
 
 types: setup ## mypy, strict, on the package and the tests
 	@$(PY) -m mypy -p milepost -p tests
+
+docs: setup ## build the site into site/, strictly: no broken link, no page left out (ARGS=mkdocs build's arguments)
+	@$(PY) -c 'import material, mkdocstrings' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet $(ARGS)
 
 package-check: setup ## sdist -> wheel -> a clean environment without torch -> import, list tasks
 	@$(PY) scripts/package_check.py

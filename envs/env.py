@@ -18,6 +18,7 @@ from ..rewards.tracker import Bitmask
 from ..rewards.types import StepReward
 from ..sandbox.browser_thread import BrowserThread
 from ..sandbox.errors import ActionError, FailureKind, PageHungError, SandboxError, TaskError
+from ..sandbox.snapshot import Element
 from .actions import MAX_ACTION_CHARS, Action, format_action, parse_action
 from .changes import NOTHING, describe_changes
 from .episode import Episode
@@ -107,6 +108,11 @@ class MilepostEnv(gymnasium.Env[Observation, str]):
         if self._instance is None:
             raise gymnasium.error.ResetNeeded("no episode has begun: call reset() first")
         return self._instance
+
+    @property
+    def elements(self) -> tuple[Element, ...]:
+        """The page's elements as the last look found them, in document order; empty where there is no page."""
+        return () if self._episode is None else tuple(self._episode.snapshot.elements)
 
     @property
     def barred(self) -> frozenset[str]:

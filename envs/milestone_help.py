@@ -11,6 +11,7 @@ import re
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -82,7 +83,7 @@ def _keys_of_milestones() -> Iterator[str]:
     for name, info in MilestoneSpec.model_fields.items():
         if name == "spec":
             continue
-        yield _item(name, _kind_of_value(info.annotation), words.get(name, ""), info.is_required(), info.default)
+        yield item_line(name, kind_of_value(info.annotation), words.get(name, ""), info.is_required(), info.default)
     yield "- `detector` (text): the detector's kind; the catalogue's first if left out beside `catalogue`"
 
 
@@ -98,7 +99,7 @@ def _catalogue() -> Iterator[str]:
 def _detector(kind: str) -> Iterator[str]:
     cls = DETECTORS[kind]
     yield f"### `{kind}`\n"
-    yield f"{_prose(cls)}\n"
+    yield f"{prose_of(cls)}\n"
     yield from _fields(cls)
     ready = [name for name, entry in CATALOGUE.items() if kind in entry.kinds]
     if ready:
@@ -114,7 +115,7 @@ def _fields(cls: type[Templated]) -> Iterator[str]:
             continue
         about = words.get(name) or _usual(name)
         default = info.get_default(call_default_factory=True)
-        yield _item(name, _value_of(cls, name), about, info.is_required(), default)
+        yield item_line(name, _value_of(cls, name), about, info.is_required(), default)
         if inspect.isclass(info.annotation) and issubclass(info.annotation, Templated) and info.annotation is not Spec:
             yield from (f"  {line}" for line in _fields(info.annotation))
 
@@ -134,7 +135,7 @@ def _task(name: str) -> Iterator[str]:
     yield "```\n"
 
 
-def _item(name: str, kind: str, about: str, required: bool, default: Any) -> str:
+def item_line(name: str, kind: str, about: str, required: bool, default: Any) -> str:
     need = ", required" if required else ""
     shown = "" if required or default in (None, "", (), [], {}) else f"; `{_written(default)}` if left out"
     return f"- `{name}` ({kind}{need})" + (f": {about}" if about else "") + shown
@@ -161,23 +162,25 @@ def _value_of(cls: type[Templated], name: str) -> str:
         case Style.JMESPATH:
             return "query"
         case _:
-            return _kind_of_value(cls.model_fields[name].annotation)
+            return kind_of_value(cls.model_fields[name].annotation)
 
 
-def _kind_of_value(annotation: Any) -> str:
+def kind_of_value(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        kinds = dict.fromkeys(_kind_of_value(each) for each in inner if each is not type(None))
+        kinds = dict.fromkeys(kind_of_value(each) for each in inner if each is not type(None))
         return " or ".join(kinds)
     if origin is Literal:
-        return " or ".join(f"`{value}`" for value in inner)
+        return " or ".join(f"`{value.value if isinstance(value, Enum) else value}`" for value in inner)
     if origin in (tuple, list, Sequence):
         counted = [each for each in inner if each is not Ellipsis]
-        return f"list: {_kind_of_value(counted[0])}" if counted else "list"
+        return f"list: {kind_of_value(counted[0])}" if counted else "list"
     if origin in (dict, Mapping):
-        return f"mapping: {_kind_of_value(inner[0])} to {_kind_of_value(inner[1])}"
+        return f"mapping: {kind_of_value(inner[0])} to {kind_of_value(inner[1])}"
     if inner:  # Annotated
-        return _kind_of_value(inner[0])
+        return kind_of_value(inner[0])
+    if inspect.isclass(annotation) and issubclass(annotation, Enum):
+        return " or ".join(f"`{each.value}`" for each in annotation)
     if inspect.isclass(annotation) and issubclass(annotation, Spec):
         return "detector"
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
@@ -185,7 +188,7 @@ def _kind_of_value(annotation: Any) -> str:
     return {str: "text", bool: "true or false", int: "whole number", float: "number"}.get(annotation, "value")
 
 
-def _prose(cls: type[BaseModel]) -> str:
+def prose_of(cls: type[BaseModel]) -> str:
     """Return the docstring before its list of attributes, as Markdown paragraphs."""
     text = inspect.cleandoc(cls.__doc__ or "").partition("\nAttributes:")[0]
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))

@@ -37,7 +37,7 @@ def test_what_is_pinned_is_what_is_allowed():
     )
     by_name = {re.sub(r"[-_.]+", "-", name).lower(): Version(version) for name, version in pins.items()}
     extras = PROJECT["optional-dependencies"]
-    for text in (*PROJECT["dependencies"], *extras["train"], *extras["dev"]):
+    for text in (*PROJECT["dependencies"], *extras["train"], *extras["dev"], *extras["docs"]):
         wanted = Requirement(text)
         pinned = by_name.get(re.sub(r"[-_.]+", "-", wanted.name).lower())
         assert pinned is not None, f"{wanted.name} is not in constraints.txt"

@@ -1,9 +1,10 @@
-"""The `milepost play` command: be the agent oneself, on a terminal."""
+"""The `milepost play` command: be the agent oneself, on a terminal or in a browser."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,11 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from .arguments import registered
-from .console import stdout
+from .console import stderr, stdout
 from .sandbox.errors import TaskError
 
 if TYPE_CHECKING:
-    from .envs.env import MilepostEnv
+    from .agents.hand_play import HandPlay
+    from .trainers.demonstrations import Demonstrations
 
 QUIT = frozenset({"quit", "exit", "q"})
 
@@ -25,50 +27,83 @@ def play(
     *,
     seed: Annotated[int, typer.Option(min=0, help="Which instance to play.")] = 0,
     oracle: Annotated[bool, typer.Option("--oracle", help="Watch the task's own solution instead.")] = False,
+    page: Annotated[
+        bool,
+        typer.Option("--page", help="Play in your browser: act on a picture of the page, see milestones light up."),
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Add episodes that were played to their end to this run, for `train sft`."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --page on 127.0.0.1; 0 takes a free one.")] = 0,
 ) -> None:
     """Play a task by hand: see what an agent sees, type its actions, watch what is paid.
 
-    Actions are read from standard input, one a line; `quit`, or the end of the input, ends it.
+    Actions are read from standard input, one a line; `quit`, or the end of the input, ends it. With --page they are
+    taken from a page in your browser; Ctrl-C ends that.
     """
-    from .envs.env import MilepostEnv
-    from .envs.registration import task_for
-
     ids = registered(task)
     if len(ids) != 1:
         raise TaskError(f"expected one task, got {len(ids)} ({', '.join(ids)}); name one of them")
-    env, console = MilepostEnv(task_for(ids[0])), stdout()
-    try:
-        _play(env, console, seed=seed, oracle=oracle)
-    finally:
-        env.close()
+    if page and oracle:
+        raise TaskError("expected either --page or --oracle, got both; leave one of them out")
+    if record is None:
+        _begin(ids[0], seed, None, oracle=oracle, page=page, port=port)
+        return
+    from .trainers.demonstrations import Demonstrations
+
+    with Demonstrations.open(record) as demonstrations:
+        _begin(ids[0], seed, demonstrations, oracle=oracle, page=page, port=port)
+        stderr().print(
+            f"{len(demonstrations)} episodes in {record}. To learn from those that succeeded: milepost train sft "
+            f"CONFIG.yaml 'episodes=[{record}]'",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
-def _play(env: MilepostEnv, console: Console, *, seed: int, oracle: bool) -> None:
-    observation, info = env.reset(seed=seed)
+def _begin(task: str, seed: int, demonstrations: Demonstrations | None, *, oracle: bool, page: bool, port: int) -> None:
+    from .agents.hand_play import HandPlay
+
+    if page:
+        from .trainers.playing.server import serve_play
+
+        serve_play(task, seed, demonstrations, port=port, console=stderr())
+        return
+    console = stdout()
+    folder = None if demonstrations is None else demonstrations.ledger_dir()
+    with HandPlay.begin(task, seed=seed, ledger_dir=folder) as hand:
+        _play(hand, hand.oracle if oracle else _typed(console), console, echo=oracle or not sys.stdin.isatty())
+        if demonstrations is not None and not (hand.over and demonstrations.keep(hand.trajectory())):
+            reason = "the machine broke it" if hand.over else "it was not played to its end"
+            stderr().print(f"This episode was not recorded: {reason}.", style="yellow", highlight=False)
+
+
+def _play(hand: HandPlay, actions: Iterable[str], console: Console, *, echo: bool) -> None:
     console.print(
-        f"[bold]{env.task_id}[/], seed {seed}\n[bold]goal[/]  {escape(observation['goal'])}\n", highlight=False
+        f"[bold]{hand.task_id}[/], seed {hand.seed}\n[bold]goal[/]  {escape(hand.observation['goal'])}\n",
+        highlight=False,
     )
-    _show(observation, console)
-    total = 0.0
-    for action in env.instance.oracle if oracle else _typed(console):
-        console.print(f"\n[bold]> {escape(action)}[/]" if oracle or not sys.stdin.isatty() else "", highlight=False)
-        observation, reward, terminated, truncated, info = env.step(action)
-        total += reward
-        _show(observation, console)
-        for reached in info["reward"].milestones:
+    _show(hand.observation, console)
+    for action in actions:
+        console.print(f"\n[bold]> {escape(action)}[/]" if echo else "", highlight=False)
+        paid = hand.act(action)
+        _show(hand.observation, console)
+        for reached in paid:
             console.print(
                 f"[green]{escape(reached.id)} {reached.reward:+.2f}[/]  {escape(reached.evidence.summary)}",
                 highlight=False,
             )
-        if terminated or truncated:
-            said = f"over: {info['stop_reason']}"
-            if info["failure"] is not None:
-                said += f" ({info['failure_message']})"
-            console.print(
-                f"\n[bold]{escape(said)}, earned {total:.2f} of {env.instance.max_reward:.2f}[/]", highlight=False
-            )
-            return
-    console.print(f"\n[bold]earned {total:.2f} of {env.instance.max_reward:.2f}[/]", highlight=False)
+        if hand.over:
+            break
+    said = ""
+    if hand.over:
+        said = f"over: {hand.info['stop_reason']}"
+        if hand.info["failure"] is not None:
+            said += f" ({hand.info['failure_message']})"
+        said += ", "
+    console.print(f"\n[bold]{escape(said)}earned {hand.earned:.2f} of {hand.max_reward:.2f}[/]", highlight=False)
 
 
 def _typed(console: Console) -> Iterator[str]:
