@@ -87,10 +87,14 @@ def commands(page: str) -> Iterator[Command]:
 
 
 def commands_of(block: Block) -> Iterator[Command]:
-    """Yield the commands of one block: comments taken off, lines that end in a backslash joined, `&&` parted."""
+    """Yield the commands of one block: comments and variables taken off, lines that end in a backslash
+    joined, `&&` parted.
+    """
     lines = block.text.replace("\\\n", "  ").splitlines()
     for number, line in enumerate(lines):
         words = shlex.split(line, comments=True)
+        while words and re.match(r"[A-Z_]+=", words[0]):
+            del words[0]
         while "&&" in words:
             at = words.index("&&")
             yield Command(page=block.page, line=block.line + number, words=tuple(words[:at]))

@@ -63,7 +63,8 @@ OF_THE_READER = (
 )  # fmt: skip
 """Names that stand for something of the reader's; `given` makes those that are run."""
 
-ELSEWHERE = {"pip", "docker", "python", "make", ".", ".ci/run", ".venv/bin/pre-commit"}
+LAUNCHERS = {"accelerate", "torchrun"}
+ELSEWHERE = {*LAUNCHERS, "pip", "docker", "python", "make", ".", ".ci/run", ".venv/bin/pre-commit"}
 """Programs that are not ours to run here: what they name is checked."""
 
 _SETTINGS: dict[str, type[BaseModel]] = {
@@ -148,6 +149,11 @@ def test_every_program_of_others_names_what_there_is():
                         assert set(extra.split(",")) <= set(extras), where
                 case "python":
                     check_script(words, where)
+                case "accelerate" | "torchrun":
+                    module, config = words[words.index("-m") + 1 :][:2]
+                    assert find_spec(module) is not None, where
+                    kind = module.rpartition(".")[2]
+                    settings_of(Command(page="", line=0, words=("milepost", "train", kind, config)))
                 case "docker":
                     assert (ROOT / "docker" / "Dockerfile").is_file(), where
                 case "." | ".ci/run" | ".venv/bin/pre-commit" | "milepost" | "mkdir" | "cd":
