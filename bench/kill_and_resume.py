@@ -67,7 +67,7 @@ class Trial:
         kills: for each kill, how long the process had lived and the checkpoint that it left (None: none yet).
         finished: runs that came to their end after one kill or more.
         differing: what differs in them from the first run.
-        left: processes and temporary files that outlived a kill.
+        left: processes and temporary files that outlived a kill, and half-written ones that outlived the run.
         broken: training episodes that the machine broke, in all finished runs: with any, runs may differ for that.
     """
 
@@ -276,6 +276,7 @@ def attempt(
         if len(trial.kills) > before:
             trial.finished += 1
             trial.broken += broken(command.run)
+            trial.left += [str(p) for p in command.run.rglob(".*") if p.name != ".lock"]
             found = differences(wanted, contents(command.run))
             trial.differing += [f"run {number}: {name}" for name in found]
             print(f"{trainer}: run {number}, {len(trial.kills) - before} kills: {len(found)} differences", flush=True)
