@@ -36,7 +36,7 @@ OF_TRL = (
     "tzdata",
 )  # fmt: skip
 """What TRL needs beside the packages that milepost trains with."""
-STEP, EPISODES = {"groups": 8, "members": 8}, {"groups": 3, "members": 4}
+STEP, EPISODES = {"groups": 8, "members": 8}, {"groups": 2, "members": 4}
 QUICK_EPISODES = {"groups": 1, "members": 4}
 OURS, TRL, PACKED, PADDED = "our step", "TRL's step", "packed episodes", "unpacked episodes"
 

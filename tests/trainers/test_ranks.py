@@ -171,7 +171,8 @@ UPDATE = """
 def test_two_ranks_make_the_update_of_one(tmp_path: Path):
     script = tmp_path / "update.py"
     script.write_text(textwrap.dedent(UPDATE), encoding="utf-8")
-    environ = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+    environ = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     command = [sys.executable, str(script), "token", str(tmp_path)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
