@@ -153,12 +153,13 @@ def _is_marked(pid: int, mark: str) -> bool:
     return mark.encode() in environ or any(mark in argument for argument in command_line(pid))
 
 
-def make_tiny_model(folder: Path, *, hidden: int = 32, layers: int = 2) -> Path:
+def make_tiny_model(folder: Path, *, hidden: int = 64, layers: int = 2) -> Path:
     """Write a random Llama with the default model's tokenizer into a folder: real tokens, no skill; return the folder.
 
     Args:
         folder: is made if it is not there.
-        hidden: width, a multiple of 8.
+        hidden: width, a multiple of 8; below 64 a product comes out alike however many rows it has, and what depends on
+            that would not show.
         layers: number of blocks.
     """
     import torch
