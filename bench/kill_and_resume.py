@@ -67,7 +67,7 @@ class Trial:
         kills: for each kill, how long the process had lived and the checkpoint that it left (None: none yet).
         finished: runs that came to their end after one kill or more.
         differing: what differs in them from the first run.
-        left: processes and temporary files that outlived a kill.
+        left: processes and temporary files that outlived a kill, and half-written ones that outlived the run.
         broken: training episodes that the machine broke, in all finished runs: with any, runs may differ for that.
     """
 
@@ -153,12 +153,13 @@ def _is_marked(pid: int, mark: str) -> bool:
     return mark.encode() in environ or any(mark in argument for argument in command_line(pid))
 
 
-def make_tiny_model(folder: Path, *, hidden: int = 32, layers: int = 2) -> Path:
+def make_tiny_model(folder: Path, *, hidden: int = 64, layers: int = 2) -> Path:
     """Write a random Llama with the default model's tokenizer into a folder: real tokens, no skill; return the folder.
 
     Args:
         folder: is made if it is not there.
-        hidden: width, a multiple of 8.
+        hidden: width, a multiple of 8; below 64 a product comes out alike however many rows it has, and what depends on
+            that would not show.
         layers: number of blocks.
     """
     import torch
@@ -276,6 +277,7 @@ def attempt(
         if len(trial.kills) > before:
             trial.finished += 1
             trial.broken += broken(command.run)
+            trial.left += [str(p) for p in command.run.rglob(".*") if p.name != ".lock"]
             found = differences(wanted, contents(command.run))
             trial.differing += [f"run {number}: {name}" for name in found]
             print(f"{trainer}: run {number}, {len(trial.kills) - before} kills: {len(found)} differences", flush=True)

@@ -36,7 +36,7 @@ OF_TRL = (
     "tzdata",
 )  # fmt: skip
 """What TRL needs beside the packages that milepost trains with."""
-STEP, EPISODES = {"groups": 8, "members": 8}, {"groups": 3, "members": 4}
+STEP, EPISODES = {"groups": 8, "members": 8}, {"groups": 2, "members": 4}
 QUICK_EPISODES = {"groups": 1, "members": 4}
 OURS, TRL, PACKED, PADDED = "our step", "TRL's step", "packed episodes", "unpacked episodes"
 
@@ -66,7 +66,7 @@ def trl_folder():
 
 def measured(side, options, sizes):
     """Measure a side in a process of its own."""
-    settings = {"side": side, "model": MODEL, "dtype": options.dtype, "threads": options.threads, **sizes}
+    settings = {"side": side, "model": options.model, "dtype": options.dtype, "threads": options.threads, **sizes}
     settings["trl"] = str(options.trl)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="train-step-") as folder:
@@ -124,6 +124,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=3, help="turns of each side (default 3; --quick: 1)")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
+    parser.add_argument("--model", default=MODEL, help="a model's name or folder; the bars are meant for the default")
     parser.add_argument("--trl", type=Path, help="folder that holds TRL 1.16 and what it needs")
     options = parser.parse_args()
     if not options.quick:
@@ -150,7 +151,12 @@ def main():
     if options.json is not None:
         report = {
             "machine": facts,
-            "settings": {"threads": options.threads, "dtype": options.dtype, "quick": options.quick, "model": MODEL},
+            "settings": {
+                "threads": options.threads,
+                "dtype": options.dtype,
+                "quick": options.quick,
+                "model": options.model,
+            },
             "seconds": round(time.monotonic() - began, 1),
             "rows": rows,
             "gradients": {"relative_difference": gradients, "bar": GRADIENTS, "passed": gradients <= GRADIENTS},

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,6 @@ from ..agents.settlement import Settler, tier_totals
 from ..agents.task_scores import EvaluationResult
 from ..envs.suites import Split, expand
 from ..rewards.router import Mode, Unscored
-from ..sandbox.errors import RunError
 from .advantages import AdvantageStats
 from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
 from .coefficients import Coefficients
@@ -64,8 +63,9 @@ from .reference import AveragedReference
 from .report import build_report
 from .reward_layers import build_settler
 from .run_folder import RunFolder
-from .schedule import TimeBudget
+from .schedule import TimeBudget, out_of_time
 from .sft import Pair, collect_demonstrations, train_on_demonstrations
+from .shared_folder import shared_folder
 from .start import start_adapter
 from .validation import Best, is_due, validate
 
@@ -294,7 +294,7 @@ class OnlineRun:
     def _result(self) -> TrainingResult:
         config, iteration = self.config, self.iteration
         if config.time_budget_s is not None and iteration < config.iterations and self.solved < config.solved_for:
-            self.progress.message(_out_of_time(config.time_budget_s, iteration))
+            self.progress.message(out_of_time(config.time_budget_s, iteration))
         if iteration or not config.iterations:  # else nothing has changed since the evaluation before
             if (evaluate_s := self.evaluate("trained")) and self.metrics is not None:
                 self.metrics.log(iteration + 1, {"time/evaluate_s": evaluate_s})
@@ -383,8 +383,13 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
         MilepostError: the model, the browser, a task or the run folder is not usable; says what to do.
     """
     tasks = list(expand(config.tasks, bare=Split.TRAIN))
-    with joined() as ranks, _folder(config, ranks) as folder, EnvPool() as pool, ExitStack() as opened:
-        metrics = opened.enter_context(MetricsWriter(folder, wandb=config.wandb)) if ranks.main else None
+    with (
+        joined() as ranks,
+        shared_folder(config, ranks, may_change=MAY_CHANGE) as folder,
+        MetricsWriter(folder, wandb=config.wandb) if ranks.main else nullcontext() as metrics,
+        EnvPool() as pool,
+        ExitStack() as opened,
+    ):
         progress.start(total_iterations=config.iterations, time_budget_s=config.time_budget_s)
         progress.phase("loading the model")
         dtype = resolve_precision(config.precision)
@@ -424,48 +429,10 @@ def open_run(config: OnlineConfig, *, progress: TrainingProgress) -> Iterator[On
         )
 
 
-def _folder(config: OnlineConfig, ranks: Ranks) -> RunFolder:
-    """Rank 0 makes the run's folder, or takes it up; the others read it.
-
-    Raises:
-        RunError: it is not usable, or there are more processes than groups.
-    """
-    if ranks.several and config.engine == "vllm":
-        raise RunError(
-            f"engine: vllm runs in one process, got {ranks.world}: vLLM meets its own workers in the way that these "
-            "processes would meet each other. Set engine: hf, or start a single process."
-        )
-    if config.groups < ranks.world:
-        raise RunError(
-            f"{ranks.world} processes cannot share {config.groups} groups: set groups to {ranks.world} or more, or "
-            "start fewer processes."
-        )
-    folder = None
-    if ranks.main:
-        folder = RunFolder.create(
-            config.run, config.to_plain(), config.seed, may_change=MAY_CHANGE, absent=type(config).unset()
-        )
-    ranks.wait()
-    return RunFolder.open(config.run) if folder is None else folder
-
-
 def _first_adapter(base: Any, config: OnlineConfig) -> Any:
     if config.start is not None:
         return load_lora(base, start_adapter(config.start, config.model))
     return add_lora(base, rank=config.lora.rank, alpha=config.lora.alpha, seed=config.seed)
-
-
-def _out_of_time(time_budget_s: float, iteration: int) -> str:
-    """Say that the time is used up, and how to go on."""
-    if not iteration:
-        return (
-            f"time_budget_s={time_budget_s:g} is used up before the first iteration: this machine is slow for it. The "
-            f"same command with a larger one goes on from here, for example time_budget_s={4 * time_budget_s:g}"
-        )
-    return (
-        f"time_budget_s={time_budget_s:g} is used up after {iteration} iterations; the same command with a larger one "
-        f"goes on from here, for example time_budget_s={2 * time_budget_s:g}"
-    )
 
 
 __all__ = ["MAY_CHANGE", "OnlineRun", "TrainingResult", "open_run"]

@@ -147,6 +147,7 @@ class RunFolder:
             lock = take_lock(path)
             for name in _SUBFOLDERS:
                 (path / name).mkdir(exist_ok=True)
+            _clear_torn(path)
         folder = cls(path, wanted, resumed=True, lock=lock)
         if written != wanted:
             write_atomically(path / "config.yaml", _yaml(wanted))
@@ -281,6 +282,7 @@ class RunFolder:
 
 _PACKAGES = ("milepost", "torch", "transformers", "peft", "playwright", "gymnasium", "numpy")
 _LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+_TORN = re.compile(r"\..+\.[a-z0-9_]{8}")
 _SUBFOLDERS = ("tensorboard", "trajectories", "checkpoints", "samples")
 
 
@@ -310,6 +312,14 @@ def _fill(path: Path, config: dict[str, Any]) -> None:
     folder.write_json("versions.json", collect_versions())
     folder.mark("running", wall_s=0.0)
     write_atomically(path / "config.yaml", _yaml(config))
+
+
+def _clear_torn(path: Path) -> None:
+    """Remove what a process that was killed had begun to write: `write_atomically`'s temporary files."""
+    for folder in (path, *(path / name for name in _SUBFOLDERS)):
+        for entry in folder.iterdir():
+            if _TORN.fullmatch(entry.name) and entry.is_file():
+                entry.unlink()
 
 
 def _read_config(path: Path) -> dict[str, Any]:

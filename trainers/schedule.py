@@ -63,4 +63,17 @@ class TimeBudget:
         return min(1.0, max(0.0, (self.elapsed_s() - self.began_s) / whole_s)) if whole_s > 0 else 1.0
 
 
-__all__ = ["TimeBudget", "scheduled"]
+def out_of_time(time_budget_s: float, iteration: int) -> str:
+    """Say that the time is used up, and how to go on."""
+    if not iteration:
+        return (
+            f"time_budget_s={time_budget_s:g} is used up before the first iteration: this machine is slow for it. The "
+            f"same command with a larger one goes on from here, for example time_budget_s={4 * time_budget_s:g}"
+        )
+    return (
+        f"time_budget_s={time_budget_s:g} is used up after {iteration} iterations; the same command with a larger one "
+        f"goes on from here, for example time_budget_s={2 * time_budget_s:g}"
+    )
+
+
+__all__ = ["TimeBudget", "out_of_time", "scheduled"]

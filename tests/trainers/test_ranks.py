@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milepost.sandbox.errors import RunError
+from milepost.trainers.config import GRPOConfig
 from milepost.trainers.ranks import Ranks, joined
+from milepost.trainers.shared_folder import shared_folder
 
 costs = st.lists(st.floats(0, 1e6), max_size=40)
 
@@ -62,6 +64,19 @@ def test_a_rank_outside_the_world_is_refused(launched: pytest.MonkeyPatch):
     launched.setenv("WORLD_SIZE", "2")
     with pytest.raises(RunError, match="expected RANK below WORLD_SIZE"):
         Ranks.of_environment()
+
+
+def test_more_processes_than_groups_are_refused_before_anything_is_written(tmp_path: Path):
+    config = GRPOConfig(tasks=("search-open",), run=tmp_path / "run", groups=1)
+    with pytest.raises(RunError, match="2 processes cannot share 1 groups: set groups to 2 or more"):
+        shared_folder(config, Ranks(0, 2), may_change=())
+    assert not (tmp_path / "run").exists()
+
+
+def test_vllm_is_refused_in_several_processes(tmp_path: Path):
+    config = GRPOConfig(tasks=("search-open",), run=tmp_path / "run", engine="vllm")
+    with pytest.raises(RunError, match="engine: vllm runs in one process, got 2"):
+        shared_folder(config, Ranks(0, 2), may_change=())
 
 
 UPDATE = """
@@ -162,7 +177,8 @@ UPDATE = """
 def test_two_ranks_make_the_update_of_one(tmp_path: Path):
     script = tmp_path / "update.py"
     script.write_text(textwrap.dedent(UPDATE), encoding="utf-8")
-    environ = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
+    environ = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     command = [sys.executable, str(script), "token", str(tmp_path)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr

@@ -256,3 +256,16 @@ def test_kill_9_in_the_middle_of_writing_loses_at_most_the_last_record(tmp_path:
         assert folder.wall_s in {said, said + 1}
     with RunFolder.create(path, {"tasks": ["t"]}, seed=0) as again:  # the dead process holds no lock
         assert again.resumed
+
+
+def test_what_a_killed_process_had_begun_to_write_is_cleared_away(tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "run", CONFIG, seed=7).close()
+    torn = [tmp_path / "run" / name for name in (".status.json.a1b2c3d4", "trajectories/.iteration_001.jsonl.zz_9zz00")]
+    for path in torn:
+        path.write_text("{", encoding="utf-8")
+    kept = tmp_path / "run/.hidden"
+    kept.touch()
+    RunFolder.create(tmp_path / "run", CONFIG, seed=7).close()
+    assert not any(path.exists() for path in torn)
+    assert kept.exists()
+    assert (tmp_path / "run/.lock").exists()
