@@ -62,7 +62,8 @@ class Waits:
 
 def play(run: Any, policy: Any, maker: Any, seeds: Any = range(4), **settings: Any) -> list[Any]:
     with EnvPool(makers={"slow": maker}) as pool:
-        return run([EpisodeSpec(task="slow", seed=s) for s in seeds], policy, pool=pool, **settings)
+        played: list[Any] = run([EpisodeSpec(task="slow", seed=s) for s in seeds], policy, pool=pool, **settings)
+    return played
 
 
 @pytest.mark.parametrize(
