@@ -78,7 +78,9 @@ def gap_of_episodes(
         max_pack_tokens: most tokens in one forward pass.
     """
     steps = [s for t in trajectories for s in t.steps if s.prompt_ids and s.response_ids]
-    picked = steps[:: -(-len(steps) // _CHECKED_STEPS) or 1]
+    if not steps:
+        return {}
+    picked = steps[:: -(-len(steps) // _CHECKED_STEPS)]
     known = logprobs_of(
         model,
         [(s.prompt_ids, s.response_ids) for s in picked],

@@ -76,13 +76,15 @@ class LLM:
         return SimpleNamespace(outputs=[SimpleNamespace(token_ids=ids, logprobs=logprobs)])
 
 
-def install(monkeypatch: pytest.MonkeyPatch, *, cpu: bool = True, **refuses: Exception) -> type[LLM]:
+def install(
+    monkeypatch: pytest.MonkeyPatch, *, cpu: bool = True, refuses: dict[str, Exception] | None = None
+) -> type[LLM]:
     """Put it in vLLM's place; return its `LLM`, fresh."""
 
     class Fresh(LLM):
         made: list[LLM] = []  # noqa: RUF012
 
-    Fresh.refuses = refuses
+    Fresh.refuses = refuses or {}
     package, platforms = ModuleType("vllm"), ModuleType("vllm.platforms")
     platforms.current_platform = SimpleNamespace(is_cpu=lambda: cpu)  # type: ignore[attr-defined]
     package.LLM, package.SamplingParams = Fresh, SamplingParams  # type: ignore[attr-defined]

@@ -152,7 +152,7 @@ def test_no_vllm_is_an_error_that_says_what_to_install(monkeypatch):
     ],
 )
 def test_what_vllm_cannot_do_is_told_with_a_cure(monkeypatch, where, told):
-    install(monkeypatch, **{where: ValueError("no room for the cache.\nTraceback ...")})
+    install(monkeypatch, refuses={where: ValueError("no room for the cache.\nTraceback ...")})
     threads = torch.set_num_threads
     with pytest.raises(EngineError, match=told):
         _sample(VLLMEngine(tiny_llama(), FOLDER))

@@ -67,7 +67,7 @@ def test_two_iterations_of_grpo_hand_over_weights_and_report_the_gap(tmp_path: P
         "groups=2", "group_size=2", "max_new_tokens=12", "warm_start.demonstrations=0", "concurrency=4",
         "vllm.kv_cache_gb=0.25",
     )  # fmt: skip
-    records = [json.loads(line)["values"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert len(records) == 3
     for values in records[1:]:
         assert 0 < values["train/logprob_gap"] <= 0.02

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from typing import Any
@@ -61,7 +62,8 @@ class Waits:
 
 def play(run: Any, policy: Any, maker: Any, seeds: Any = range(4), **settings: Any) -> list[Any]:
     with EnvPool(makers={"slow": maker}) as pool:
-        return run([EpisodeSpec(task="slow", seed=s) for s in seeds], policy, pool=pool, **settings)
+        played: list[Any] = run([EpisodeSpec(task="slow", seed=s) for s in seeds], policy, pool=pool, **settings)
+    return played
 
 
 @pytest.mark.parametrize(
@@ -121,12 +123,21 @@ def test_a_policy_made_anew_draws_anew():
 
 
 def test_browsers_step_while_the_policy_decides():
-    waits = {"policy": 0.03, "browser": 0.06}
+    def maker_of_fast_and_slow() -> Any:
+        waits = itertools.cycle([0.0, 0.3])
+
+        def maker() -> TextEnv:
+            wait_s = next(waits)
+            made: TextEnv = slow(lambda: wait_s)()
+            return made
+
+        return maker
+
     times, together = RolloutTimes(), RolloutTimes()
-    play(run_episodes, Waits(waits["policy"]), slow(lambda: waits["browser"]), range(8), times=times)
-    policy = Waits(waits["policy"])
-    play(run_overlapped, policy, slow(lambda: waits["browser"]), range(8), times=together)
-    assert together.steps == times.steps == sum(policy.sizes) == 8 * STEPS
+    play(run_episodes, Waits(0.1), maker_of_fast_and_slow(), times=times)
+    policy = Waits(0.1)
+    play(run_overlapped, policy, maker_of_fast_and_slow(), times=together)
+    assert together.steps == times.steps == sum(policy.sizes) == 4 * STEPS
     assert times.sampling_s + times.browser_busy_s <= times.wall_s
     assert times.browser_busy_s == times.browser_s
     assert together.browser_s < together.browser_busy_s

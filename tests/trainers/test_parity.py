@@ -69,7 +69,10 @@ def test_a_natural_step_tells_it_of_all_tokens_and_weighs_them():
     told = trust_region_update(model, batch, TrustRegion(), objective=Objective(), max_pack_tokens=20)
     assert told["logprob_gap"] == pytest.approx(OFF, abs=1e-4)
     assert told["logprob_gap_tokens"] == tokens_of(batch)
-    known = [replace(s, old_logprobs=tuple(x - OFF for x in s.behaviour_logprobs)) for s in batch_of(model, OFF)]
+    known = [
+        replace(s, advantage=1.0, old_logprobs=tuple(x - OFF for x in s.behaviour_logprobs))
+        for s in batch_of(model, OFF)
+    ]
     capped = trust_region_update(
         model, known, TrustRegion(max_kl=1e-9), objective=Objective(importance_cap=0.5), max_pack_tokens=20
     )
@@ -96,7 +99,15 @@ def test_episodes_that_taught_nothing_are_measured_by_themselves():
         for s in batch_of(model) * 4
     )  # fmt: skip
     episode = Trajectory(
-        task="a", seed=0, steps=steps, success=False, terminated=True, truncated=False, stop_reason="", failure=None
+        task="a",
+        seed=0,
+        steps=steps,
+        success=False,
+        terminated=True,
+        truncated=False,
+        stop_reason="",
+        failure=None,
+        policy_version=0,
     )
     fresh = gap_of_episodes(model, [episode], temperature=1.0, max_pack_tokens=50)
     assert fresh["logprob_gap_max"] < 1e-3

@@ -193,6 +193,25 @@ def test_every_milestone_and_both_episodes_are_shown(report: str) -> None:
     assert len(images) == 8  # nine pictures, of which one repeats the page before
 
 
+def test_the_gap_of_sampler_and_trainer_is_shown_where_it_was_measured(report: str, tmp_path: Path) -> None:
+    assert "Did sampler and trainer agree?" not in report
+    folder = RunFolder.create(tmp_path / "run", CONFIG, seed=0)
+    with MetricsWriter(folder, tensorboard=False) as metrics:
+        for i in (1, 2):
+            busy = {"time/engine_busy": 0.75, "time/browser_busy": 0.5}
+            gaps = {"train/logprob_gap": 0.004 * i, "train/logprob_gap_max": 0.125}
+            metrics.log(i, {"train/success": 0.5, **gaps, **busy})
+    shown = Page(build_report(folder).read_text("utf-8")).text
+    assert "Did sampler and trainer agree?" in shown
+    for told in (
+        "nats, iteration 2: 0.008",
+        "nats, iteration 1: 0.125",
+        "engine, iteration 1: 75",
+        "browsers, iteration",
+    ):
+        assert told in shown, told
+
+
 def test_it_is_one_file_that_loads_nothing(report: str) -> None:
     for tag, attributes in Page(report).elements:
         assert tag not in {"script", "link", "iframe", "object"}
