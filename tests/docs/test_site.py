@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from milepost.envs.registration import isolated_registry
 from milepost.sandbox.fleet import Fleet
 
 from .pages import ROOT, blocks
@@ -41,11 +42,12 @@ def test_the_drawing_is_the_same_wide_and_tall():
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("page", ["docs/index.md", "docs/quickstart.md", "docs/scale.md"])
+@pytest.mark.parametrize("page", ["docs/index.md", "docs/quickstart.md", "docs/detectors.md", "docs/scale.md"])
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     workplace(tmp_path / "work", monkeypatch)
     monkeypatch.setattr(Fleet, "_shared_limits", Fleet._shared_limits)
     shown = [block for block in blocks(page) if block.language == "python"]
     assert shown
-    for block in shown:
-        assert run_python(block).out.strip()
+    with isolated_registry():
+        for block in shown:
+            assert run_python(block).out.strip()
