@@ -121,11 +121,12 @@ def follow(blocks: Sequence[Block], smaller: dict[str, tuple[str, ...]]) -> Iter
         if block.title:
             write_file(block)
         elif block.language in SHELL:
-            ran = [
-                run(command, *next((v for k, v in smaller.items() if command.text.startswith(k)), ()))
-                for command in commands_of(block)
-            ]
-            assert [each.out for each in ran if each.code != 0] == []
-            yield block, Ran(code=0, out="\n".join(each.out for each in ran))
+            said = []
+            for command in commands_of(block):
+                more = next((more for start, more in smaller.items() if command.text.startswith(start)), ())
+                ran = run(command, *more)
+                assert ran.code == 0, f"{command.page}:{command.line}: {command.text}\n{ran.out}"
+                said.append(ran.out)
+            yield block, Ran(code=0, out="\n".join(said))
         elif block.language == "python":
             yield block, run_python(block)

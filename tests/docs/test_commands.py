@@ -49,6 +49,7 @@ NOT_RUN: dict[str, str] = {
 """Commands that are not run: what they begin with or look like, and why."""
 
 SMALLER: dict[str, tuple[str, ...]] = {
+    r"milepost eval .* -k 8": ("--seeds", "1", "-k", "2"),
     r"milepost eval ": ("--seeds", "1"),
     r"milepost tasks check \S+\.yaml": ("--seeds", "1", "--null-steps", "2"),
 }
