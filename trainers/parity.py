@@ -46,6 +46,15 @@ class LogprobGap:
         self.largest = max(self.largest, float(gap_R.max()))
         self.tokens += gap_R.numel()
 
+    @classmethod
+    def together(cls, parts: Sequence[LogprobGap]) -> LogprobGap:
+        """Return the gap of several parts' tokens."""
+        return cls(
+            total=sum(p.total for p in parts),
+            largest=max((p.largest for p in parts), default=0.0),
+            tokens=sum(p.tokens for p in parts),
+        )
+
     def metrics(self) -> dict[str, float]:
         """Return the mean, the largest and how many tokens they are of; nothing if there were none."""
         if not self.tokens:

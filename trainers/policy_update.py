@@ -199,7 +199,8 @@ def update_policy(
             critic.step()
         norms.append(float(norm))
     optimizer.zero_grad(set_to_none=True)
-    metrics = {k: v / max(computed, 1) for k, v in ranks.agreed(totals).items()} | gap.metrics()
+    metrics = {k: v / max(computed, 1) for k, v in ranks.agreed(totals).items()}
+    metrics |= LogprobGap.together(ranks.gathered(gap)).metrics()
     if norms:
         metrics["grad_norm"] = sum(norms) / len(norms)
     if objective.penalty_coef > 0 and computed:

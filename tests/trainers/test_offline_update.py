@@ -55,6 +55,12 @@ def gradients(model):
     return [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in trainable_parameters(model)]
 
 
+def equal_but_for_rounding(got, want):
+    """To 1e-4 of each tensor's largest entry: where large terms cancel, an entry is no measure of what was rounded."""
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5 + 1e-4 * float(b.abs().max()), rtol=0)
+
+
 @pytest.mark.parametrize("objective", PAIRED)
 @given(data=offline_data(), pack_tokens=st.sampled_from([1, 12, 1000]))
 @settings(max_examples=5, deadline=None)
@@ -90,8 +96,7 @@ def test_pairs_through_packs_equal_one_sequence_at_a_time(objective, data, pack_
     loss_of = batch_loss(config, data, batch, indices, z0=0.0, weights=(1.0, 1.0))
     got, _, _ = backward(MODEL, turns, loss_of, pack_tokens=pack_tokens)
     assert got == pytest.approx(float(want.detach()), abs=1e-5, rel=1e-5)
-    for a, b in zip(gradients(MODEL), want_gradients, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    equal_but_for_rounding(gradients(MODEL), want_gradients)
 
 
 @pytest.mark.parametrize("objective", ["kto", "apo-zero-unpaired"])
@@ -119,8 +124,7 @@ def test_samples_through_packs_equal_one_sequence_at_a_time(objective, data, pac
     loss_of = batch_loss(config, data, batch, indices, z0=0.4, weights=weights)
     got, _, _ = backward(MODEL, turns, loss_of, pack_tokens=pack_tokens)
     assert got == pytest.approx(float(want.detach()), abs=1e-5, rel=1e-5)
-    for a, b in zip(gradients(MODEL), want_gradients, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    equal_but_for_rounding(gradients(MODEL), want_gradients)
 
 
 @given(data=offline_data(), pack_tokens=st.integers(1, 40))
@@ -145,8 +149,7 @@ def test_a_weighted_sum_through_packs_equals_one_sequence_at_a_time(data, pack_t
     MODEL.zero_grad(set_to_none=True)
     got, _ = backward_weighted(MODEL, turns, weights, pack_tokens=pack_tokens)
     assert got == pytest.approx(float(want.detach()), abs=1e-5, rel=1e-5)
-    for a, b in zip(gradients(MODEL), want_gradients, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+    equal_but_for_rounding(gradients(MODEL), want_gradients)
 
 
 def test_sides_are_summed_and_an_empty_one_is_zero():
