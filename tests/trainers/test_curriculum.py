@@ -155,15 +155,15 @@ def test_the_frontier_draws_what_is_neither_solved_nor_out_of_reach():
 
 def test_instances_within_reach_come_again_and_dropped_ones_seldom_and_none_twice_in_an_iteration():
     again = recalled = 0
-    for _ in range(200):
+    for i in range(100):
         one = at_the_frontier()
-        one._rng = np.random.default_rng([7, again, recalled, _])
+        one._rng = np.random.default_rng([7, i])
         drawn = one.draw(6)
         assert len({(g.task, g.seed) for g in drawn}) == 6
         again += (TASKS[1], 2) in {(g.task, g.seed) for g in drawn}
         recalled += (TASKS[0], 1) in {(g.task, g.seed) for g in drawn}
-    assert 100 < again < 200
-    assert 0 < recalled < 40
+    assert 50 < again < 100
+    assert 0 < recalled < 20
 
 
 def test_uniform_gives_every_task_as_much():
@@ -183,7 +183,7 @@ def test_other_ways_keep_no_memory_of_instances(curriculum: Curriculum):
 
 
 def test_a_restored_frontier_goes_on_as_the_first_would_have():
-    one, other = at_the_frontier(), sampler(9, curriculum="frontier")
+    one, other = at_the_frontier(), sampler(9, held_out_seeds=1, curriculum="frontier")
     one.draw(5)
     one.update([episode(TASKS[1], success=True, seed=8), episode(TASKS[1], success=False, seed=8)])
     other.restore(json.loads(json.dumps(one.state())))

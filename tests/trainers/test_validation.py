@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from milepost.agents.evaluate import HELD_OUT_SEED, evaluate
+from milepost.agents.evaluate import HELD_OUT_SEED, evaluate, evaluate_policy
 from milepost.sandbox.errors import RunError
 from milepost.trainers.config import GRPOConfig
 from milepost.trainers.grpo import train
@@ -35,11 +35,9 @@ def test_a_run_keeps_its_curve_and_its_best_checkpoint(tiny_model: Path, tmp_pat
     seeds: list[int] = []
     from milepost.trainers import online_run
 
-    play = online_run.evaluate_policy
-
     def recorded(tasks, policy, **how):
         seeds.extend(range(how["first_seed"], how["first_seed"] + how["seeds"]) if how["name"] == "validation" else ())
-        return play(tasks, policy, **how)
+        return evaluate_policy(tasks, policy, **how)
 
     monkeypatch.setattr(online_run, "evaluate_policy", recorded)
     run = tmp_path / "run"
