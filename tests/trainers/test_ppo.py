@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from milepost.trainers.online_run import OnlineRun
 from milepost.trainers.ppo import main
 
 
 @pytest.mark.browser
 @pytest.mark.model
 @pytest.mark.slow
-def test_a_run_learns_values_and_goes_on_where_it_was(tiny_model: Path, tmp_path: Path, capsys):
+def test_a_run_learns_values_and_goes_on_where_it_was(tiny_model: Path, tmp_path: Path, capsys, monkeypatch):
+    cached: list[int] = []
+    save = OnlineRun._save
+
+    def saving(self: OnlineRun, *, elapsed_s: float) -> None:
+        engine: Any = self.engine
+        cached.append(len(engine._cache._slot_of))
+        save(self, elapsed_s=elapsed_s)
+
+    monkeypatch.setattr(OnlineRun, "_save", saving)
     run, config = tmp_path / "run", tmp_path / "config.yaml"
     config.write_text(
         # the model earns nothing, so what it is paid is the KL to its base; demonstrations keep it from standing still
@@ -46,6 +57,7 @@ def test_a_run_learns_values_and_goes_on_where_it_was(tiny_model: Path, tmp_path
         assert math.isfinite(values["train/kl"])
     assert records[1]["train/mean_value"] == 0.0  # the head begins at zero, and has learned by the second iteration
     assert records[2]["train/mean_value"] != 0.0
+    assert cached == [0, 0, 0]  # a resumed run has nothing cached either, and rounds sums alike
     report = second.report.read_text(encoding="utf-8")
     assert "Did the critic foretell the returns?" in report
     assert "after PPO-PTX" in report or "After PPO-PTX" in report
