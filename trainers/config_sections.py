@@ -86,7 +86,7 @@ class VLLMConfig(Section):
         gpu_memory_utilization: share of a GPU's memory for its weights and cache together.
         kv_cache_gb: GiB for its cache of keys and values; None: what is left of that share, and on a CPU 1.
         context_tokens: longest prompt and action together; None: what the model was made for.
-        float32_head: compute logits in float32, in vLLM and in the trainer: in bf16 most of their gap is there.
+        float32_head: compute logits in float32, in vLLM and in the trainer: rounded to bf16 they add to the gap.
         eager: compile nothing and record no CUDA graphs; None: on a CPU only.
     """
 

@@ -355,7 +355,7 @@ class FastLlama:
 def use_float32_head(model: Any) -> None:
     """Compute the logits of a model's fast form in float32 from now on, whatever the rest of it is computed in.
 
-    In bf16 a logit of 20 is rounded to the next eighth, most of what two samplers of one model differ by.
+    In bf16 a logit of 20 is rounded to the next eighth, which two programs seldom do alike.
     """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     _FLOAT32_HEADS.add(base)

@@ -10,8 +10,8 @@ engine had cached of prompts is dropped.
 3. vLLM tells no whole distribution, so an entropy is an estimate (see `Sample`).
 4. On a CPU, vLLM packs matrices when it loads them, so weights take the way of a whole reload there; on a GPU they are
    written into the ones that are there.
-5. Logits are computed in float32 on both sides (`VLLMOptions.float32_head`): rounded to bf16 they would be most of the
-   gap between sampler and trainer.
+5. Logits are computed in float32 on both sides (`VLLMOptions.float32_head`): rounding them to bf16 would add to the gap
+   between sampler and trainer.
 6. An adapter that is switched off is off at the next `weights_changed`, not before.
 """
 
