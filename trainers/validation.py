@@ -42,17 +42,20 @@ def is_due(config: OnlineConfig, iteration: int) -> bool:
 def validate(run: OnlineRun) -> dict[str, float]:
     """Play the validation episodes greedily, keep the adapter if it is the best so far, and return the measurements.
 
-    The first of equals is kept.
+    The first of equals is kept. Where the machine broke every episode nothing was measured, and nothing is returned.
     """
     result = run.play_held_out(
         "validation", seeds=run.config.validation_seeds, first_seed=HELD_OUT_SEED + run.config.evaluation_seeds
     )
+    where = "before training" if not run.iteration else f"after iteration {run.iteration}"
     values = _values(result)
+    if not values:
+        run.progress.message(f"validation {where}: not measured, since the machine broke every episode")
+        return {}
     success = values["eval/success"]
     if run.best is None or success > run.best.success:
         run.best = Best(iteration=run.iteration, success=success)
         _keep(run, run.folder.checkpoints_dir / BEST)
-    where = "before training" if not run.iteration else f"after iteration {run.iteration}"
     run.progress.message(
         f"validation {where}: {as_percent(success, digits=1)}; best so far: {as_percent(run.best.success, digits=1)} "
         f"(iteration {run.best.iteration})"
@@ -61,12 +64,14 @@ def validate(run: OnlineRun) -> dict[str, float]:
 
 
 def _values(result: EvaluationResult) -> dict[str, float]:
-    tasks = by_label(result)
+    tasks = {name: scores for name, scores in by_label(result).items() if scores.episodes}
+    if not tasks:
+        return {}
     values = {"eval/success": overall_success(tasks)}
     rewards = [t.mean_reward_fraction for t in tasks.values() if t.mean_reward_fraction is not None]
     if rewards:
         values["eval/reward_fraction"] = sum(rewards) / len(rewards)
-    return values | {f"eval/success/{name}": t.successes / t.episodes for name, t in tasks.items() if t.episodes}
+    return values | {f"eval/success/{name}": t.successes / t.episodes for name, t in tasks.items()}
 
 
 def _keep(run: OnlineRun, target: Path) -> None:

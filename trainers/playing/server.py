@@ -111,6 +111,8 @@ class PlayPage:
             return PlainTextResponse(f"not an action: {error.errors()[0]['msg']}", 422)
 
         def do() -> None:
+            if self._hand.over:
+                raise ActionError("the episode is over: begin another one")
             self._hand.act(sent.action if sent.action is not None else self._pointed(sent))
             if self._hand.over and self._demonstrations is not None:
                 self._recorded = self._demonstrations.keep(self._hand.trajectory())
