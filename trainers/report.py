@@ -317,6 +317,7 @@ def _learning(
         "reward_wide": chart([reward], 1080, 230, "Reward of sampled episodes per iteration"),
         "reward_narrow": chart([reward], 380, 210, "Reward of sampled episodes per iteration"),
         "legend": [(s.label, s.css) for s in lines if s.points],
+        "validated": bool(validated),
     }
 
 

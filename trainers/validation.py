@@ -42,7 +42,8 @@ def is_due(config: OnlineConfig, iteration: int) -> bool:
 def validate(run: OnlineRun) -> dict[str, float]:
     """Play the validation episodes greedily, keep the adapter if it is the best so far, and return the measurements.
 
-    The first of equals is kept. Where the machine broke every episode nothing was measured, and nothing is returned.
+    The first of equals is kept. Where no episode was decided (the machine broke them all, say) nothing was
+    measured, and nothing is returned.
     """
     result = run.play_held_out(
         "validation", seeds=run.config.validation_seeds, first_seed=HELD_OUT_SEED + run.config.evaluation_seeds
@@ -50,7 +51,9 @@ def validate(run: OnlineRun) -> dict[str, float]:
     where = "before training" if not run.iteration else f"after iteration {run.iteration}"
     values = _values(result)
     if not values:
-        run.progress.message(f"validation {where}: not measured, since the machine broke every episode")
+        run.progress.message(
+            f"validation {where}: not measured: the machine broke every episode, or nobody could tell how it went"
+        )
         return {}
     success = values["eval/success"]
     if run.best is None or success > run.best.success:

@@ -9,26 +9,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import milepost
-from milepost.agents.models import is_model_folder, model_folder
 
-PYTHON = os.environ.get("MILEPOST_VLLM_PYTHON") or (sys.executable if find_spec("vllm") else "")
+from .vllm_python import MARKS, PYTHON
+
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.model,
-    pytest.mark.slow,
-    pytest.mark.timeout(1500),
-    pytest.mark.skipif(not PYTHON, reason="needs vLLM: pip install 'milepost[vllm]', or set MILEPOST_VLLM_PYTHON"),
-    pytest.mark.skipif(not is_model_folder(model_folder()), reason="needs the SmolLM2 weights: run `make setup`"),
-]
+pytestmark = MARKS
 
 
 def _run(*arguments: str) -> str:

@@ -8,31 +8,22 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
-from importlib.util import find_spec
 
 import httpx
 import pytest
 
-from milepost.agents.models import is_model_folder, model_folder
+from milepost.agents.models import model_folder
 from milepost.rewards.judge import AbstentionKind, BudgetLimits, Judge, JudgeConfig, calibrate, examples_of
 
+from ..agents.vllm_python import MARKS, PYTHON
 from .scripted import FACT, request
 
-PYTHON = os.environ.get("MILEPOST_VLLM_PYTHON") or (sys.executable if find_spec("vllm") else "")
 _START_S = 420
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.model,
-    pytest.mark.slow,
-    pytest.mark.timeout(1500),
-    pytest.mark.skipif(not PYTHON, reason="needs vLLM: pip install 'milepost[vllm]', or set MILEPOST_VLLM_PYTHON"),
-    pytest.mark.skipif(not is_model_folder(model_folder()), reason="needs the SmolLM2 weights: run `make setup`"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")

@@ -113,6 +113,9 @@ def test_what_the_page_sends_is_checked(tmp_path: Path):
         assert impossible["steps"][0]["error"]
         assert page.ask("GET", "/picture/1").body.startswith(b"\x89PNG")
         assert page.ask("GET", "/picture/0").status == 404
+        assert page.post("/act", {"action": "done()"}).json()["over"]
+        after = page.post("/act", {"action": "noop()"})
+        assert (after.status, after.body) == (409, b"the episode is over: begin another one")
 
 
 def test_an_episode_that_is_left_leaves_nothing_behind(tmp_path: Path):
@@ -123,7 +126,7 @@ def test_an_episode_that_is_left_leaves_nothing_behind(tmp_path: Path):
         for action in task_for(TASK).instantiate(4).oracle:
             state = page.post("/act", {"action": action}).json()
         assert (state["over"]["success"], state["recorded"], state["episodes"]) == (True, True, 1)
-        assert page.post("/act", {"action": "noop()"}).status == 500
+        assert page.post("/act", {"action": "noop()"}).status == 409
     assert [report.seed for report in rescore_run(run).episodes] == [4]
 
 

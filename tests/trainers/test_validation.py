@@ -1,16 +1,19 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from milepost.agents.evaluate import HELD_OUT_SEED, evaluate, evaluate_policy
+from milepost.agents.task_scores import score
 from milepost.sandbox.errors import RunError
 from milepost.trainers.config import GRPOConfig
 from milepost.trainers.grpo import train
 from milepost.trainers.metrics import read_metrics
 from milepost.trainers.progress import TrainingProgress
 from milepost.trainers.start import start_adapter
-from milepost.trainers.validation import Best, is_due
+from milepost.trainers.validation import Best, is_due, validate
 
 
 def config(tiny_model: Path, run: Path, **settings) -> GRPOConfig:
@@ -50,7 +53,7 @@ def test_a_run_keeps_its_curve_and_its_best_checkpoint(tiny_model: Path, tmp_pat
     assert json.loads((run / "checkpoints/iteration_0002/state.json").read_text())["best"] == {
         "iteration": 0, "success": 0.0,
     }  # fmt: skip
-    assert "held out" in (run / "report.html").read_text()
+    assert 'The line "held out" is that rate' in (run / "report.html").read_text()
     goes_on = config(tiny_model, tmp_path / "on", start=run / "checkpoints/best", iterations=0, validate_every=None)
     begun = train(goes_on, progress=TrainingProgress())
     assert set(begun.success) == {"warm_start", "trained"}
@@ -77,3 +80,18 @@ def test_a_start_is_a_run_or_one_of_its_checkpoints_of_the_same_model(tmp_path: 
         start_adapter(run, "large")
     with pytest.raises(RunError, match="milepost train sft"):
         start_adapter(tmp_path, "small")
+
+
+def test_episodes_that_the_machine_broke_are_no_success_of_zero():
+    said: list[str] = []
+    nothing = SimpleNamespace(tasks={"milepost/search-open-v0": score("milepost/search-open-v0", [])})
+    run: Any = SimpleNamespace(
+        config=SimpleNamespace(validation_seeds=2, evaluation_seeds=0),
+        iteration=3,
+        best=None,
+        progress=SimpleNamespace(message=said.append),
+        play_held_out=lambda *_, **__: nothing,
+    )
+    assert validate(run) == {}
+    assert run.best is None  # the adapter of such a moment is not the best so far
+    assert "validation after iteration 3: not measured" in said[0]
