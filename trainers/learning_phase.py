@@ -59,7 +59,7 @@ def learn(run: OnlineRun, batch: Sequence[TokenSample], critic: ValueTerm | None
     """Update the policy on a batch, as configured; return the measurements of the update ({} for an empty batch)."""
     config = run.config
     if not batch:
-        run.engine.weights_changed()  # a resumed run has nothing in its caches either, and sums round by what is there
+        run.engine.forget()  # a resumed run has nothing in its caches either, and sums round by what is there
         return {}
     run.progress.phase("update")
     samples = _with_logprobs(run, batch)

@@ -16,24 +16,15 @@ import numpy as np
 import torch
 
 from ..agents.engines.hf import HFEngine
-from ..agents.evaluate import HELD_OUT_SEED, evaluate_policy
 from ..agents.loading import load_model
 from ..agents.lora import add_lora, load_lora, trainable_parameters
 from ..agents.policies import LanguageModelPolicy
 from ..agents.precision import resolve_precision
-from ..agents.rollout import EnvPool, EpisodeSpec
+from ..agents.rollout import EnvPool
 from ..sandbox.chromium import find_chromium
 from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
-from .examples import record_example
-from .metrics import (
-    MetricsWriter,
-    Stage,
-    by_label,
-    overall_success,
-    read_evaluations,
-    told_of,
-    write_evaluation,
-)
+from .held_out import evaluate_stage, record_held_out
+from .metrics import MetricsWriter, Stage, overall_success, read_evaluations
 from .offline_config import OfflineConfig
 from .progress import TrainingProgress
 from .report import ExampleLabel
@@ -184,27 +175,12 @@ class OfflineRun:
         seeds = self.config.evaluation_seeds
         if not seeds:
             return 0.0
-        began_s = time.monotonic()
-        self.progress.phase(f"evaluating ({stage.replace('_', ' ')})")
-        total = seeds * len(self.tasks)
-        result = evaluate_policy(
-            self.tasks,
-            self.policy(),
-            name=stage,
-            seeds=seeds,
-            pool=self.pool,
-            concurrency=self.config.concurrency,
-            on_episode=lambda done, _: self.progress.advance_within(done, total),
-        )
-        write_evaluation(self.folder, stage, by_label(result))
-        self.progress.message(told_of(stage, result))
-        return time.monotonic() - began_s
+        return evaluate_stage(self, self.policy(), stage, seeds=seeds, concurrency=self.config.concurrency)
 
     def example(self, label: ExampleLabel, when: str) -> None:
-        """Record the report's example: the first held-out seed of the first task."""
+        """Record an example for the report, unless nothing is evaluated."""
         if self.config.evaluation_seeds:
-            spec = EpisodeSpec(task=self.tasks[0], seed=HELD_OUT_SEED)
-            record_example(self.folder, label, spec, self.policy(), when=when)
+            record_held_out(self, self.policy(), label, when)
 
     def checkpoint(
         self,

@@ -29,38 +29,28 @@ import torch
 from ..agents.engines.base import Engine
 from ..agents.engines.opening import open_engine
 from ..agents.engines.vllm import VLLMOptions
-from ..agents.evaluate import HELD_OUT_SEED, evaluate_policy
 from ..agents.loading import load_model
 from ..agents.lora import add_lora, load_lora, trainable_parameters
 from ..agents.policies import LanguageModelPolicy
 from ..agents.precision import resolve_precision
-from ..agents.rollout import EnvPool, EpisodeSpec
+from ..agents.rollout import EnvPool
 from ..agents.settlement import Settler, tier_totals
-from ..agents.task_scores import EvaluationResult
 from ..envs.suites import Split, expand
 from ..rewards.router import Mode, Unscored
 from .advantages import AdvantageStats
 from .checkpoint import TrainingState, checkpoints, generator_state, load_optimizer, read_state, save_checkpoint
 from .coefficients import Coefficients
 from .curriculum import GroupSampler
-from .examples import record_example
 from .group_sampling import Sampled
+from .held_out import evaluate_stage, record_held_out
 from .iteration_metrics import iteration_metrics
-from .metrics import (
-    MetricsWriter,
-    Stage,
-    by_label,
-    overall_success,
-    read_evaluations,
-    told_of,
-    write_evaluation,
-)
+from .metrics import MetricsWriter, Stage, overall_success, read_evaluations
 from .online_config import OnlineConfig
 from .parity import gap_of_episodes
 from .progress import TrainingProgress
 from .ranks import Ranks, joined
 from .reference import AveragedReference
-from .report import build_report
+from .report import ExampleLabel, build_report
 from .reward_layers import build_settler
 from .run_folder import RunFolder
 from .schedule import TimeBudget, out_of_time
@@ -204,7 +194,7 @@ class OnlineRun:
             self.metrics.log(0, first)
         clock.began_s = clock.elapsed_s()
         self._average()
-        self.engine.weights_changed()  # what the evaluation left there would round sums otherwise than a resumed run
+        self.engine.forget()  # what the evaluation left there would round sums otherwise than a resumed run
         self._save(elapsed_s=clock.began_s)
 
     def _average(self) -> None:
@@ -268,7 +258,7 @@ class OnlineRun:
             return 0.0
         started = time.monotonic()
         values |= validate(self)
-        self.engine.weights_changed()  # see `_begin`
+        self.engine.forget()  # see `_begin`
         self._validation_s = time.monotonic() - started
         return self._validation_s
 
@@ -314,37 +304,12 @@ class OnlineRun:
         seeds = self.config.seeds_of(stage)
         if not seeds or not self.ranks.main:
             return 0.0
-        started = time.monotonic()
-        result = self.play_held_out(stage, seeds=seeds)
-        write_evaluation(self.folder, stage, by_label(result))
-        evaluate_s = time.monotonic() - started
-        self.progress.message(told_of(stage, result))
-        return evaluate_s
+        settler, concurrency = self.evaluation_settler, self.config.concurrency
+        return evaluate_stage(self, self.policy(0.0), stage, seeds=seeds, concurrency=concurrency, settler=settler)
 
-    def play_held_out(self, name: str, *, seeds: int, first_seed: int = HELD_OUT_SEED) -> EvaluationResult:
-        """Play `seeds` greedy episodes of every task, from `first_seed` on, and score them by the rules."""
-        self.progress.phase(f"evaluating ({name.replace('_', ' ')})")
-        total = seeds * len(self.tasks)
-        return evaluate_policy(
-            self.tasks,
-            self.policy(0.0),
-            name=name,
-            seeds=seeds,
-            first_seed=first_seed,
-            pool=self.pool,
-            concurrency=self.config.concurrency,
-            settler=self.evaluation_settler,
-            on_episode=lambda done, _: self.progress.advance_within(done, total),
-        )
-
-    def example(self, label: Any, when: str) -> float:
-        """Record the report's example, the first held-out seed of the first task; return the seconds it took."""
-        if not self.ranks.main:
-            return 0.0
-        started = time.monotonic()
-        spec = EpisodeSpec(task=self.tasks[0], seed=HELD_OUT_SEED)
-        record_example(self.folder, label, spec, self.policy(0.0), when=when)
-        return time.monotonic() - started
+    def example(self, label: ExampleLabel, when: str) -> float:
+        """Record an example for the report; return the seconds it took."""
+        return record_held_out(self, self.policy(0.0), label, when) if self.ranks.main else 0.0
 
     def warm_start(self) -> float:
         """Fit the adapter to a few oracle demonstrations; return the seconds it took."""

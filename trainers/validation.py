@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..agents.evaluate import HELD_OUT_SEED
 from ..agents.lora import save_lora
 from ..agents.task_scores import EvaluationResult, as_percent
+from .held_out import play_held_out
 from .metrics import by_label, overall_success
 from .online_config import OnlineConfig
 from .run_folder import writing
@@ -45,8 +46,15 @@ def validate(run: OnlineRun) -> dict[str, float]:
     The first of equals is kept. Where no episode was decided (the machine broke them all, say) nothing was
     measured, and nothing is returned.
     """
-    result = run.play_held_out(
-        "validation", seeds=run.config.validation_seeds, first_seed=HELD_OUT_SEED + run.config.evaluation_seeds
+    config = run.config
+    result = play_held_out(
+        run,
+        run.policy(0.0),
+        "validation",
+        seeds=config.validation_seeds,
+        concurrency=config.concurrency,
+        first_seed=HELD_OUT_SEED + config.evaluation_seeds,
+        settler=run.evaluation_settler,
     )
     where = "before training" if not run.iteration else f"after iteration {run.iteration}"
     values = _values(result)

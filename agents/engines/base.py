@@ -67,5 +67,12 @@ class Engine(Protocol):
         """Say that the model's weights were updated: whatever was computed from the old ones is dropped."""
         ...
 
+    def forget(self) -> None:
+        """Drop what is kept of earlier prompts, so that what comes does not depend, by rounding, on what came before.
+
+        Resuming a run bit for bit needs it; the weights stay as they are.
+        """
+        ...
+
 
 __all__ = ["Engine", "EngineKind", "Sample"]

@@ -47,6 +47,10 @@ class HFEngine:
 
     def weights_changed(self) -> None:
         """Drop what was computed from the old weights (in-place updates of an adapter are noticed without it)."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the prompts' cached states."""
         if self._cache is not None:
             self._cache.clear()
 

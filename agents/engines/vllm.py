@@ -134,9 +134,17 @@ class VLLMEngine:
                 f"vLLM {self._vllm.__version__} does not take the policy's weights: {_first_line(error)}. It must be "
                 "the model of the checkpoint that it was started with, not quantised; set engine: hf for any other"
             ) from error
-        if not self._llm.reset_prefix_cache():
-            raise EngineError("vLLM kept its cached prompts after new weights: no request may be under way then")
+        self.forget()
         self.sync_s = time.perf_counter() - started
+
+    def forget(self) -> None:
+        """Drop cached prompts.
+
+        Raises:
+            EngineError: a request is under way.
+        """
+        if not self._llm.reset_prefix_cache():
+            raise EngineError("vLLM kept its cached prompts: no request may be under way when they are dropped")
 
     def sample(
         self,

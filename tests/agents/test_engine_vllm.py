@@ -93,6 +93,10 @@ def test_new_weights_are_handed_over_and_cached_prompts_dropped(monkeypatch, cpu
     changed = {name for name in first if not torch.equal(first[name], made.weights[name])}
     assert len(changed) == 2 * 7, "every adapted matrix, and nothing else"
     assert all(torch.equal(made.weights[name], weight) for name, weight in merged_weights(model))
+    stir(model, 6)
+    engine.forget()
+    assert made.resets == 3
+    assert not all(torch.equal(made.weights[name], weight) for name, weight in merged_weights(model)), "kept as before"
 
 
 def test_requests_say_all_that_matters_and_answers_are_read_back(monkeypatch):

@@ -47,6 +47,9 @@ class Writes:
     def weights_changed(self):
         raise AssertionError("a judge's weights stand still")
 
+    def forget(self):
+        raise AssertionError("a judge need not be resumed")
+
 
 def judged(writes, *, context_tokens=100_000, **changes):
     settings: dict[str, Any] = {"model": "local", "samples": 1, "max_answer_tokens": 64} | changes

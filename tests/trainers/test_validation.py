@@ -36,13 +36,13 @@ def test_validation_is_due_before_training_and_every_so_many_iterations(tiny_mod
 @pytest.mark.model
 def test_a_run_keeps_its_curve_and_its_best_checkpoint(tiny_model: Path, tmp_path: Path, monkeypatch):
     seeds: list[int] = []
-    from milepost.trainers import online_run
+    from milepost.trainers import held_out
 
     def recorded(tasks, policy, **how):
         seeds.extend(range(how["first_seed"], how["first_seed"] + how["seeds"]) if how["name"] == "validation" else ())
         return evaluate_policy(tasks, policy, **how)
 
-    monkeypatch.setattr(online_run, "evaluate_policy", recorded)
+    monkeypatch.setattr(held_out, "evaluate_policy", recorded)
     run = tmp_path / "run"
     train(config(tiny_model, run), progress=TrainingProgress())
     curve = [(r.iteration, r.values["eval/success"]) for r in read_metrics(run / "metrics.jsonl") if r.iteration <= 2]
@@ -82,16 +82,18 @@ def test_a_start_is_a_run_or_one_of_its_checkpoints_of_the_same_model(tmp_path: 
         start_adapter(tmp_path, "small")
 
 
-def test_episodes_that_the_machine_broke_are_no_success_of_zero():
+def test_episodes_that_the_machine_broke_are_no_success_of_zero(monkeypatch):
     said: list[str] = []
     nothing = SimpleNamespace(tasks={"milepost/search-open-v0": score("milepost/search-open-v0", [])})
     run: Any = SimpleNamespace(
-        config=SimpleNamespace(validation_seeds=2, evaluation_seeds=0),
+        config=SimpleNamespace(validation_seeds=2, evaluation_seeds=0, concurrency=1),
         iteration=3,
         best=None,
+        policy=lambda temperature: None,
+        evaluation_settler=None,
         progress=SimpleNamespace(message=said.append),
-        play_held_out=lambda *_, **__: nothing,
     )
+    monkeypatch.setattr("milepost.trainers.validation.play_held_out", lambda *_, **__: nothing)
     assert validate(run) == {}
     assert run.best is None  # the adapter of such a moment is not the best so far
     assert "validation after iteration 3: not measured" in said[0]
