@@ -1,11 +1,12 @@
 """Same seed, same actions: is every observation and reward the same, byte for byte, in every process?
 
-    python bench/determinism.py [--seeds 20] [--contexts 8] [--delay 2] [--tasks NAME ...] [--json FILE]
+    python bench/determinism.py [--seeds 20] [--first-seed 0] [--contexts 8] [--delay 2] [--tasks NAME ...] [--json OUT]
 
 Each seed of each registered task is played by its oracle, by its near misses and by a random agent, and everything that
 comes back is hashed: all kinds of observation (pictures and boxes too), reward, milestones and their evidence. Three
 processes do so: one undisturbed, one that thinks for up to `--delay` seconds of real time before every action, and one
-while both cores are kept busy by others. The run passes, and exits with 0, if all three hash to the same.
+while both cores are kept busy by others. The run passes, and exits with 0, if all three hash to the same. It can be
+done in parts: `--tasks` and `--first-seed` name one.
 """
 
 import argparse
@@ -83,10 +84,7 @@ async def play(task, seed, name, delay_s, pause):
 def work(tasks, seeds, contexts, delay_s, result):
     """Play everything, `contexts` episodes at a time, and write episode -> hashes."""
     listed = [
-        (task, seed, name)
-        for task in map(task_for, tasks)
-        for seed in range(seeds)
-        for name in played(task.instantiate(seed))
+        (task, seed, name) for task in map(task_for, tasks) for seed in seeds for name in played(task.instantiate(seed))
     ]
     found, pause, episodes, total = {}, random.Random(), iter(listed), len(listed)
 
@@ -113,7 +111,8 @@ def spin():
 def run_worker(kind, options, folder):
     """Run one of the three in a process of its own and return what it found."""
     result = folder / f"{WORKERS.index(kind)}.json"
-    command = [sys.executable, __file__, "--seeds", str(options.seeds), "--contexts", str(options.contexts)]
+    command = [sys.executable, __file__, "--seeds", str(options.seeds), "--first-seed", str(options.first_seed)]
+    command += ["--contexts", str(options.contexts)]
     command += ["--delay", str(options.delay if kind == "slow to think" else 0), "--worker", str(result)]
     busy = []
     if kind == "on a busy machine":
@@ -144,6 +143,7 @@ def differences(first, other):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--contexts", type=int, default=8)
     parser.add_argument("--delay", type=float, default=2.0, help="longest pause before an action, seconds")
     parser.add_argument("--tasks", nargs="+", default=list(registered_ids()))
@@ -151,7 +151,8 @@ def main():
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        work(options.tasks, options.seeds, options.contexts, options.delay, options.worker)
+        seeds = range(options.first_seed, options.first_seed + options.seeds)
+        work(options.tasks, seeds, options.contexts, options.delay, options.worker)
         return
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +167,13 @@ def main():
         print(f"{kind}: {len(episodes)} of {len(first)} episodes differ ({steps} observations)")
         print("".join(f"    {episode}\n" for episode in episodes[:20]), end="")
     if options.json:
-        report = {"tasks": options.tasks, "seeds": options.seeds, "episodes": len(first), "observations": steps}
+        report = {
+            "tasks": options.tasks,
+            "seeds": options.seeds,
+            "first_seed": options.first_seed,
+            "episodes": len(first),
+            "observations": steps,
+        }
         options.json.write_text(json.dumps(report | {"different": wrong}, indent=2) + "\n")
     good = first and not any(wrong.values())
     print("passed" if good else "FAILED")

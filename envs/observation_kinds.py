@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from ..sandbox.errors import TaskError
 from ..sandbox.page import VIEWPORT
@@ -124,9 +125,13 @@ class Eyes:
             last_action_error=last_action_error,
         )
         seen: Observation = {key: texts[key] for key in self._keys() if key in texts}
+        picture = None
+        pictures = [kind for kind in self.kinds if kind in _PICTURES]
+        if pictures and sights.screenshot is not None:
+            picture = decode_png(sights.screenshot, wanted_by=f"observations=({pictures[0]!r},)")
         for kind in self.kinds:
             if kind != "text":
-                seen[kind] = _seen(kind, snapshot, sights)
+                seen[kind] = _seen(kind, snapshot, sights, picture)
         return seen
 
     def _keys(self) -> list[str]:
@@ -143,13 +148,12 @@ def _space(key: str) -> spaces.Space[Any]:
     return UnicodeText((LIMITS_CHARS | EXTRA_LIMITS_CHARS)[key])
 
 
-def _seen(kind: str, snapshot: Snapshot | None, sights: Sights) -> Any:
+def _seen(kind: str, snapshot: Snapshot | None, sights: Sights, picture: NDArray[np.uint8] | None) -> Any:
     elements = () if snapshot is None else snapshot.elements
     match kind:
         case "screenshot" | "marks":
-            if sights.screenshot is None:
+            if picture is None:
                 return np.zeros(_PICTURE_SHAPE, dtype=np.uint8)
-            picture = decode_png(sights.screenshot, wanted_by=f"observations=({kind!r},)")
             return draw_marks(picture, elements) if kind == "marks" else picture
         case "boxes":
             return padded_boxes(elements)

@@ -26,8 +26,8 @@ _FONT_SIZE = 13
 _PADDING = 2
 
 # What a label pays for each pixel that it hides: of another label, of something drawn, of an element's box.
-_LABEL_COST, _INK_COST, _BOX_COST = 100.0, 8.0, 0.25
-_CORNER_COST = 60.0  # and for touching its box at a corner only, where it might be taken for a neighbour's
+_LABEL_COST, _INK_COST, _BOX_COST = 400, 32, 1
+_CORNER_COST = 240  # and for touching its box at a corner only, where it might be taken for a neighbour's
 _INK_CONTRAST = 24  # a pixel that differs by more from its neighbour, of 255, is part of something drawn
 
 
@@ -82,18 +82,15 @@ def draw_marks(picture: NDArray[np.uint8], elements: Sequence[Element]) -> NDArr
     font = ImageFont.load_default(_FONT_SIZE)
     boxes = visible_boxes(elements)
     edges = _edges(boxes)
-    costs = _costs(picture, edges)
     for row, (left, top, right, bottom) in enumerate(edges.tolist()):
         canvas.rectangle((left, top, right - 1, bottom - 1), outline=_COLOURS[row % len(_COLOURS)], width=2)
-    labels = np.zeros((len(boxes), 4), dtype=np.int64)
-    for row, ref in enumerate(boxes[:, 0]):
-        text = str(int(ref))
-        x0, y0, x1, y1 = canvas.textbbox((0, 0), text, font=font)
-        size = (round(x1 - x0) + 2 * _PADDING + 1, round(y1 - y0) + 2 * _PADDING)
-        labels[row] = _place(size, edges[row], labels[:row], costs)
-        left, top, right, bottom = labels[row].tolist()
+    texts = [str(int(ref)) for ref in boxes[:, 0]]
+    outlines = [canvas.textbbox((0, 0), text, font=font) for text in texts]
+    sizes = [(round(x1 - x0) + 2 * _PADDING + 1, round(y1 - y0) + 2 * _PADDING) for x0, y0, x1, y1 in outlines]
+    for row, (left, top, right, bottom) in enumerate(_places(picture, edges, sizes).tolist()):
+        x0, y0 = outlines[row][:2]
         canvas.rectangle((left, top, right - 1, bottom - 1), fill=_COLOURS[row % len(_COLOURS)])
-        canvas.text((left + _PADDING - x0, top + _PADDING - y0), text, fill="white", font=font)
+        canvas.text((left + _PADDING - x0, top + _PADDING - y0), texts[row], fill="white", font=font)
     return np.array(image, dtype=np.uint8)
 
 
@@ -104,22 +101,45 @@ def _edges(boxes: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.hstack([low, high]).astype(np.int64)
 
 
-def _costs(picture: NDArray[np.uint8], edges: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return what hiding everything above and left of each pixel's corner costs: shape (height + 1, width + 1)."""
-    grey = picture.astype(np.int16) @ np.array([3, 6, 1], dtype=np.int16) // 10
+def _places(
+    picture: NDArray[np.uint8], edges: NDArray[np.int64], sizes: Sequence[tuple[int, int]]
+) -> NDArray[np.int64]:
+    """Return where the labels of these sizes go, one a box, as `edges` are: each to its cheapest place."""
+    labels = np.zeros((len(edges), 4), dtype=np.int64)
+    if not sizes:
+        return labels
+    room = np.array([picture.shape[1], picture.shape[0]], dtype=np.int64)
+    reach = np.max(sizes, axis=0) + 2
+    low = np.clip(edges[:, :2].min(axis=0) - reach, 0, room)  # no label lies outside low and high
+    high = np.clip(edges[:, 2:].max(axis=0) + reach, low, room)
+    ink = _ink(picture[low[1] : high[1], low[0] : high[0]])
+    for row, size in enumerate(sizes):
+        places, corner = _candidates(size, edges[row], room)
+        x0, y0, x1, y1 = (places - np.tile(low, 2)).T
+        hidden = ink[y1, x1] - ink[y0, x1] - ink[y1, x0] + ink[y0, x0]
+        costs = _INK_COST * hidden + _BOX_COST * _overlap(places, edges) + _LABEL_COST * _overlap(places, labels[:row])
+        labels[row] = places[int(np.argmin(costs + _CORNER_COST * corner))]
+    return labels
+
+
+def _ink(picture: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return how many pixels above and left of each pixel's corner are drawn on: shape (height + 1, width + 1)."""
+    red, green, blue = (picture[..., channel].astype(np.int16) for channel in range(3))
+    grey = (3 * red + 6 * green + blue) // 10
     drawn = np.zeros(grey.shape, dtype=np.bool_)
     drawn[:, 1:] |= np.abs(np.diff(grey, axis=1)) > _INK_CONTRAST
     drawn[1:, :] |= np.abs(np.diff(grey, axis=0)) > _INK_CONTRAST
-    cost = _INK_COST * drawn
-    for left, top, right, bottom in edges.tolist():
-        cost[top:bottom, left:right] += _BOX_COST
-    return np.pad(cost.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    ink = np.zeros((grey.shape[0] + 1, grey.shape[1] + 1), dtype=np.int32)
+    inner = ink[1:, 1:]
+    np.cumsum(drawn, axis=1, out=inner)
+    np.cumsum(inner, axis=0, out=inner)
+    return ink
 
 
-def _place(
-    size: tuple[int, int], box: NDArray[np.int64], labels: NDArray[np.int64], costs: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """Return where a label of this size goes: the cheapest of the places around and in its element's box."""
+def _candidates(
+    size: tuple[int, int], box: NDArray[np.int64], room: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the places around and in a box that a label may take, and which of them touch it at a corner only."""
     width, height = size
     left, top, right, bottom = box.tolist()
     beside, above = (left - width, right), (top - height, bottom)
@@ -131,15 +151,10 @@ def _place(
         *((x, y) for y in (top + 2, bottom - height - 2, middle[1]) for x in (left + 2, right - width - 2)),
         *((x, y) for y in above for x in beside),
     ]
-    touches = [_CORNER_COST * (x in beside and y in above) for x, y in corners]
+    touches = np.array([x in beside and y in above for x, y in corners])
     places = np.array([(x, y, x + width, y + height) for x, y in corners], dtype=np.int64)
-    room = np.array([costs.shape[1] - 1, costs.shape[0] - 1], dtype=np.int64)
     shift = np.maximum(-places[:, :2], 0) - np.maximum(places[:, 2:] - room, 0)
-    places += np.tile(shift, 2)
-    x0, y0, x1, y1 = places.T
-    hidden = costs[y1, x1] - costs[y0, x1] - costs[y1, x0] + costs[y0, x0]
-    chosen: NDArray[np.int64] = places[int(np.argmin(hidden + touches + _LABEL_COST * _overlap(places, labels)))]
-    return chosen
+    return places + np.tile(shift, 2), touches
 
 
 def _overlap(places: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
