@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,21 +42,63 @@ def tasks_list(*, suite: SuiteName = None, as_json: Json = False) -> None:
         print_json({"tasks": [_task_row(task_id, task) for task_id, task in tasks.items()]})
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column, justify in (("task", "left"), ("family", "left"), ("app", "left"), ("instances", "right")):
-        table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("milestones", justify="right")
-    table.add_column("length", justify="right")
-    table.add_column("oracle", justify="right")
-    wide = stdout().width >= DESCRIBED_COLUMNS
-    if wide:
-        table.add_column("description")
-    for task_id, task in tasks.items():
-        row = _task_row(task_id, task)
-        length = f"{row['oracle_actions']} {row['level']}" if row["level"] else "?"
-        seconds = "?" if row["oracle_seconds"] is None else f"{row['oracle_seconds']:.1f} s"
-        numbers = (f"{row['instances']:,}", str(row["milestones"]), length, seconds)
-        table.add_row(task_id, row["family"], row["app"], *numbers, *([row["description"]] if wide else []))
+    columns = [column for column in _LISTED if stdout().width >= column.from_width]
+    rows = [_task_row(task_id, task) for task_id, task in tasks.items()]
+    for column in columns:
+        texts = [column.text(row) for row in rows]
+        widest = None if column.gives_way else max(map(len, [column.name, *texts]))
+        table.add_column(column.name, justify="right" if column.number else "left", no_wrap=True, min_width=widest)
+    for row in rows:
+        table.add_row(*(escape(column.text(row)) for column in columns))
     stdout().print(table)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of `milepost tasks list`.
+
+    Attributes:
+        name: its heading.
+        text: what it says of a row.
+        number: whether that is a number.
+        from_width: how wide the terminal must be for it to be there.
+        gives_way: whether it is cut where there is no room.
+    """
+
+    name: str
+    text: Callable[[dict[str, Any]], str]
+    number: bool = False
+    from_width: int = 0
+    gives_way: bool = False
+
+
+def _length(row: dict[str, Any]) -> str:
+    return f"{row['oracle_actions']} {row['level']}" if row["level"] else "?"
+
+
+def _seconds(row: dict[str, Any]) -> str:
+    return "?" if row["oracle_seconds"] is None else f"{row['oracle_seconds']:.1f} s"
+
+
+_LISTED = (
+    _Column("task", lambda row: str(row["id"]).removeprefix("milepost/")),
+    _Column("family", lambda row: str(row["family"])),
+    _Column("app", lambda row: str(row["app"]), from_width=96),
+    _Column("instances", lambda row: _rough(row["instances"]), number=True),
+    _Column("milestones", lambda row: str(row["milestones"]), number=True),
+    _Column("length", _length, number=True),
+    _Column("oracle", _seconds, number=True),
+    _Column("description", lambda row: str(row["description"]), from_width=DESCRIBED_COLUMNS, gives_way=True),
+)
+
+
+def _rough(count: int) -> str:
+    """Return a number of instances as people compare them: exact up to 9,999."""
+    if count >= 10**9:
+        return "> 1 bn"
+    if count >= 10**6:
+        return f"{count / 10**6:.0f} M"
+    return f"{count / 1000:.0f} k" if count >= 10**4 else f"{count:,}"
 
 
 def _task_row(task_id: str, task: Task) -> dict[str, Any]:
