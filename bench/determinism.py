@@ -37,16 +37,15 @@ WORKER_DEADLINE_S = 3_600.0
 
 
 def digest(observation, reward, info):
-    """Return the hash of all that a step returned and that an agent or a trainer could see."""
-    found = hashlib.sha256()
-    for key in sorted(observation):
-        value = observation[key]
-        found.update(key.encode() + b"\0")
-        found.update(value.tobytes() if isinstance(value, np.ndarray) else value.encode("utf-8"))
+    """Return the hashes of all that a step returned and that an agent or a trainer could see, by what it is."""
+    found = {}
+    for key, value in observation.items():
+        data = value.tobytes() if isinstance(value, np.ndarray) else value.encode("utf-8")
+        found[key] = hashlib.sha256(data).hexdigest()[:16]
     paid = [(m.id, m.reward, m.evidence.summary, dict(m.evidence.facts)) for m in info["reward"].milestones]
     rest = [reward, info["reward"].total, paid, sorted(info["milestones"]), info["progress"], info["stop_reason"]]
-    found.update(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS))
-    return found.hexdigest()[:16]
+    found["reward"] = hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    return found
 
 
 def played(instance):
@@ -128,15 +127,16 @@ def run_worker(kind, options, folder):
 
 
 def differences(first, other):
-    """Return the episodes that differ, each with the first step that does."""
+    """Return the episodes that differ, each with the first step that does, and in what."""
     found = []
     for episode, hashes in first.items():
         pairs = zip(hashes, other[episode], strict=False)
         step = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
-        if step is None and len(hashes) != len(other[episode]):
-            step = min(len(hashes), len(other[episode]))
         if step is not None:
-            found.append(f"{episode}: step {step}")
+            what = [key for key in hashes[step] if hashes[step][key] != other[episode][step].get(key)]
+            found.append(f"{episode}: step {step}: {', '.join(what)}")
+        elif len(hashes) != len(other[episode]):
+            found.append(f"{episode}: {len(hashes)} and {len(other[episode])} observations")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Records episodes of many quality levels for every bundled task into a run folder: food for a reward model.
+"""Records episodes of many quality levels of tasks into a run folder: food for a reward model.
 
     python bench/record_quality_levels.py runs/levels --seeds 16 [--first-seed 0] [--tasks expense-form,search-open]
     milepost preferences from-rules runs/levels --out preferences.jsonl
@@ -22,9 +22,15 @@ from milepost.agents.null_policies import ClickEverythingPolicy, SubmitOnlyPolic
 from milepost.agents.policies import NoopPolicy, OraclePolicy, Policy, RandomPolicy, ScriptPolicy
 from milepost.agents.records import Trajectory
 from milepost.agents.rollout import EnvPool, EpisodeSpec, run_episodes
-from milepost.envs.registration import registered_ids, resolve_id, task_for
+from milepost.envs.registration import resolve_id, task_for
 from milepost.envs.task import TaskInstance
 from milepost.trainers.run_folder import RunFolder
+
+TASKS = (
+    "expense-form", "mail-attach", "mail-send", "report-download", "report-extract", "report-file", "search-open",
+    "settings-toggle",
+)  # fmt: skip
+"""What is played unless told: one or two short tasks of each family, which take some ten minutes."""
 
 _DONE = 'done("finished")'
 _IDLE = ("noop()", 'scroll("down")')
@@ -115,11 +121,10 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--seeds", type=int, default=16, help="instances of each task")
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--tasks", default="", help="comma-separated names; all bundled ones if left out")
+    parser.add_argument("--tasks", default=",".join(TASKS), help="comma-separated names of tasks with an oracle")
     parser.add_argument("--concurrency", type=int, default=16)
     arguments = parser.parse_args()
-    names = [name for name in arguments.tasks.split(",") if name]
-    tasks = [resolve_id(name) for name in names] if names else sorted(registered_ids())
+    tasks = [resolve_id(name) for name in arguments.tasks.split(",")]
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     began = time.perf_counter()
     total = record(arguments.run, tasks, seeds, arguments.concurrency)

@@ -202,7 +202,7 @@ def _groups(run: Path) -> list[list[Trajectory]]:
 
 
 def _preferences(work: Path, seeds: int) -> Path:
-    """Return rankings of recorded episodes of all bundled tasks, made if they are not there."""
+    """Return rankings of recorded episodes, made if they are not there."""
     levels, path = work / "levels", work / "preferences.jsonl"
     if not levels.is_dir():
         _record(levels, seeds=seeds, first=0)
@@ -212,7 +212,7 @@ def _preferences(work: Path, seeds: int) -> Path:
 
 
 def _record(run: Path, *, seeds: int, first: int) -> None:
-    """Record episodes of many quality levels of all bundled tasks, in a process of their own."""
+    """Record episodes of many quality levels, in a process of their own."""
     script = Path(__file__).with_name("record_quality_levels.py")
     subprocess.run([sys.executable, script, run, "--seeds", str(seeds), "--first-seed", str(first)], check=True)
 

@@ -31,6 +31,7 @@ LOAD_DEADLINE_S = 15.0
 FETCH_DEADLINE_S = 5.0
 LOAD_SLICE_MS = 0.001
 LONGEST_SLICE_MS = 10.0
+STALLED_S = 0.3  # a load of which nothing was heard for so long may wait for its page's clock: slices grow
 LEFT_OPEN_MS = 200.0  # of a load in which nothing was under way: about 40 slices
 COMMIT_PATIENCE_S = 0.5
 EARLY_PATIENCE_S = 0.3  # an expiry that nobody asked for (3) may have come in place of the grant's own
@@ -72,6 +73,9 @@ class PageClock:
         channel.on("Runtime.executionContextCreated", self._on_context)
         channel.on("Runtime.executionContextDestroyed", self._on_context_gone)
         channel.on("Runtime.executionContextsCleared", self._on_contexts_cleared)
+        self._progressed = 0.0
+        for event in ("requestWillBeSent", "responseReceived", "dataReceived", "loadingFinished", "loadingFailed"):
+            channel.on(f"Network.{event}", self._on_progress)
 
     async def settle(self, budget_ms: float, *, frames: bool = False) -> None:
         """Grant `budget_ms` of virtual time; a navigation under way is loaded to its end and then granted as much.
@@ -126,17 +130,19 @@ class PageClock:
 
     async def _load(self, deadline: float) -> None:
         """Feed the navigation under way until it has ended, with so little time that its clock hardly shows it."""
+        loop = asyncio.get_running_loop()
         slice_ms = LOAD_SLICE_MS
         granted_ms = 0.0
         patience = 2  # a navigation that was only asked for may have been dropped, for its scheme say
         while self.navigating:
-            left_s = deadline - asyncio.get_running_loop().time()
+            left_s = deadline - loop.time()
             if left_s <= 0:
                 raise PageHungError(f"the page did not finish loading within {LOAD_DEADLINE_S:g} s")
             if self._committed:
                 await self._grant(slice_ms)
                 granted_ms += slice_ms
-                slice_ms = min(2 * slice_ms, LONGEST_SLICE_MS)
+                if loop.time() - self._progressed > STALLED_S:
+                    slice_ms = min(2 * slice_ms, LONGEST_SLICE_MS)
                 if granted_ms > LEFT_OPEN_MS and self.navigating and await self._left_open():
                     self._set(navigating=False, committed=False)
             else:  # the old document keeps its time while the new one is on its way
@@ -221,6 +227,9 @@ class PageClock:
             waiter = asyncio.ensure_future(event.wait())
             await self._channel.until(waiter, what=what, timeout_s=timeout_s)
 
+    def _on_progress(self, _: dict[str, Any]) -> None:
+        self._progressed = asyncio.get_running_loop().time()
+
     def _is_main(self, event: dict[str, Any]) -> bool:
         return bool(event["frameId"] == self._frame_id)
 
@@ -259,6 +268,7 @@ class PageClock:
 
     def _on_committed(self, event: dict[str, Any]) -> None:
         if event["frame"]["id"] == self._frame_id:
+            self._progressed = asyncio.get_running_loop().time()
             self._committed = self._fresh = True
             self._changed.set()
 
