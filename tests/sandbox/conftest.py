@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from milepost.sandbox.app_server import App, AppServer
@@ -18,7 +18,10 @@ DEADLINE_S = 60.0
 
 
 class Pages(App):
-    """Serves the pages in its parameters; /slow answers late, /fail raises, /file.csv downloads, /add adds a row."""
+    """Serves the pages in its parameters.
+
+    /slow answers late, /halves waits between its halves, /fail raises, /file.csv downloads, /add adds a row.
+    """
 
     name = "pages"
 
@@ -38,6 +41,14 @@ class Pages(App):
             await asyncio.sleep(float(request.query_params["s"]))
             return Response("late")
 
+        async def halves(request):
+            async def written():
+                yield "<!doctype html><p>one</p>"
+                await asyncio.sleep(0.25)
+                yield "<p>two</p><script>document.title = performance.now()</script>"
+
+            return StreamingResponse(written(), media_type="text/html")
+
         async def fail(request):
             request.state.db.execute("INSERT INTO added VALUES ('half')")
             raise ValueError("the handler broke")
@@ -55,6 +66,7 @@ class Pages(App):
         return Starlette(
             routes=[
                 Route("/slow", slow),
+                Route("/halves", halves),
                 Route("/fail", fail),
                 Route("/add", add),
                 Route("/file.csv", download),

@@ -60,6 +60,24 @@ def test_requests_in_flight_hold_the_clock(computer):
 
 
 @pytest.mark.parametrize(
+    "part",
+    ["<link rel=stylesheet href='/slow?s=S'>", "<script src='/slow?s=S'></script>", "<img src='/slow?s=S'>",
+     "<iframe src='/slow?s=S'></iframe>", "<script defer src='/slow?s=S'></script>"],
+)  # fmt: skip
+@pytest.mark.parametrize("seconds", ["0.05", "0.5"])
+def test_a_page_does_not_see_how_long_it_took_to_load(computer, part, seconds):
+    """What it sees would differ between a quiet machine and a busy one."""
+    it = computer(f"{part.replace('S', seconds)}<p>x<script>onload = () => document.title = performance.now()</script>")
+    assert it.look().title == "0"
+
+
+def test_a_page_that_is_sent_in_pieces_does_not_see_it(computer):
+    it = computer("<a href='/halves'>Go</a>")
+    it.act("click", "Go")
+    assert it.look().title == "0"
+
+
+@pytest.mark.parametrize(
     "script",
     [
         "(async () => { for (let i = 0; i < 6; i++) await fetch(`/slow?s=0.01&i=${i}`); post.submit() })()",
