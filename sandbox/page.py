@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 START_MS = 1_768_467_600_000  # 2026-01-15T09:00:00Z
 MAX_TABS = 8
+MAX_DOWNLOADS = 4  # Chromium drops what a frame downloads beyond ten in a second, the next episode's included
 COLLECT_EVERY = 10  # episodes; without it a page grows by some 3 MB in each
 MOST_TOLD = 3
 
@@ -354,6 +355,8 @@ class PageSession(PageActions):
             while len(self._tabs) > 1:
                 await self._drop(len(self._tabs) - 1)
             self._active = 0
+            if self._tab.journal.downloads > MAX_DOWNLOADS:
+                raise SandboxError("the episode downloaded too much in a row; the page is not used again")
             found = await self._devtools.start("Target.getTargets", {"filter": [{"type": "shared_worker"}]})
             if any(target.get("browserContextId") == self._context_id for target in found["targetInfos"]):
                 raise SandboxError("the episode's shared workers may still run; the page is not used again")

@@ -48,6 +48,7 @@ class PageJournal:
     Attributes:
         url: the address of the main frame's last committed document; "about:blank" before the first.
         unreachable: the address that the main frame could not load, if it shows an error page now.
+        downloads: how many the browser has begun since the episode began.
         refused: what went wrong with the last downloads, for the agent; emptied by `take_refusals`.
     """
 
@@ -68,6 +69,7 @@ class PageJournal:
         self._fetched = False
         self._quiet = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.downloads = 0
         self._expected = 0
         self._coming = 0
         self._begun = asyncio.Event()
@@ -100,7 +102,7 @@ class PageJournal:
         self._refusals.clear()
         self._title = None
         self._asked = False
-        self._expected = self._coming = 0
+        self.downloads = self._expected = self._coming = 0
 
     def drain(self, step: int) -> list[Event]:
         """Return the events since the last drain, stamped with `step`."""
@@ -257,6 +259,7 @@ class PageJournal:
 
     def _on_download_coming(self, _: dict[str, Any]) -> None:
         """Our own connection hears of a download before Playwright does, whatever began it."""
+        self.downloads += 1
         self._expected = max(0, self._expected - 1)
         self._coming += 1
 

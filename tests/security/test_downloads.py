@@ -68,6 +68,22 @@ def test_a_huge_download_is_refused_in_words(hostile):
     assert it.workspace.files() == ()
 
 
+def test_a_flood_of_downloads_costs_the_next_episode_none(hostile):
+    flooded = hostile(FLOOD)
+    page = flooded.page
+    flooded.act("click", "Go")
+    flooded.close()
+    for _ in range(5):
+        it = hostile(
+            "<title>Home</title><button onclick='const a = document.createElement(`a`); a.download = `a.txt`;"
+            "a.href = window.URL.createObjectURL(new Blob([`x`])); document.body.append(a); a.click()'>Go</button>"
+        )
+        assert it.page is not page
+        it.act("click", "Go")
+        assert [file.path for file in it.workspace.files()] == ["downloads/a.txt"]
+        it.close()
+
+
 def test_a_download_that_never_ends_is_ended(hostile, monkeypatch):
     monkeypatch.setattr(app_server, "MAX_ANSWER_BYTES", 3_000_000)
     it = hostile("<title>Home</title><a href=/endless>Go</a>", quota_bytes=1_000_000)
