@@ -24,6 +24,7 @@ MAX_REF = 2**24
 _COLOURS = ("#c1121f", "#1d4ed8", "#15803d", "#7e22ce", "#b45309", "#0e7490", "#be185d", "#3f3f46")
 _FONT_SIZE = 13
 _PADDING = 2
+_INSET = 2  # of a label from the edge of the box that it lies in
 
 # What a label pays for each pixel that it hides: of another label, of something drawn, of an element's box.
 _LABEL_COST, _INK_COST, _BOX_COST = 400, 32, 1
@@ -109,7 +110,7 @@ def _places(
     if not sizes:
         return labels
     room = np.array([picture.shape[1], picture.shape[0]], dtype=np.int64)
-    reach = np.max(sizes, axis=0) + 2
+    reach = np.max(sizes, axis=0) + _INSET  # a label that begins within a small box may end beyond it
     low = np.clip(edges[:, :2].min(axis=0) - reach, 0, room)  # no label lies outside low and high
     high = np.clip(edges[:, 2:].max(axis=0) + reach, low, room)
     ink = _ink(picture[low[1] : high[1], low[0] : high[0]])
@@ -148,7 +149,11 @@ def _candidates(
     corners = [
         *((x, y) for y in above for x in (*ends[0], middle[0])),
         *((x, y) for y in (*ends[1], middle[1]) for x in beside),
-        *((x, y) for y in (top + 2, bottom - height - 2, middle[1]) for x in (left + 2, right - width - 2)),
+        *(
+            (x, y)
+            for y in (top + _INSET, bottom - height - _INSET, middle[1])
+            for x in (left + _INSET, right - width - _INSET)
+        ),
         *((x, y) for y in above for x in beside),
     ]
     touches = np.array([x in beside and y in above for x, y in corners])

@@ -31,9 +31,8 @@ LOAD_DEADLINE_S = 15.0
 FETCH_DEADLINE_S = 5.0
 LOAD_SLICE_MS = 0.001
 LONGEST_SLICE_MS = 10.0
-STALLED_S = 0.3  # a load of which nothing was heard for so long may wait for its page's clock: slices grow
-ANSWER_STALLED_S = 2.0  # the same, while requests are in flight: it rather waits for them
-PACE_S = 0.005  # between two slices while requests are in flight, unless something is heard of one
+STALLED_S, LONG_S = 1.0, 3.0  # real time after which slices grow: see `_load`
+PACE_S = 0.005  # between two slices, unless something is heard of the load
 LEFT_OPEN_MS = 200.0  # of a load in which nothing was under way: about 40 slices
 COMMIT_PATIENCE_S = 0.5
 EARLY_PATIENCE_S = 0.3  # an expiry that nobody asked for (3) may have come in place of the grant's own
@@ -75,14 +74,10 @@ class PageClock:
         channel.on("Runtime.executionContextCreated", self._on_context)
         channel.on("Runtime.executionContextDestroyed", self._on_context_gone)
         channel.on("Runtime.executionContextsCleared", self._on_contexts_cleared)
-        self._in_flight: set[str] = set()
-        self._progress = asyncio.Event()
-        self._progressed = 0.0
-        channel.on("Network.requestWillBeSent", lambda event: self._in_flight.add(event["requestId"]))
-        for ended in ("Network.loadingFinished", "Network.loadingFailed"):
-            channel.on(ended, lambda event: self._in_flight.discard(event["requestId"]))
-        for heard in ("requestWillBeSent", "responseReceived", "dataReceived", "loadingFinished", "loadingFailed"):
-            channel.on(f"Network.{heard}", self._on_progress)
+        self._heard = asyncio.Event()
+        self._heard_s = 0.0
+        for event in ("requestWillBeSent", "responseReceived", "dataReceived", "loadingFinished", "loadingFailed"):
+            channel.on(f"Network.{event}", self._on_heard)
 
     async def settle(self, budget_ms: float, *, frames: bool = False) -> None:
         """Grant `budget_ms` of virtual time; a navigation under way is loaded to its end and then granted as much.
@@ -139,26 +134,28 @@ class PageClock:
         """Feed the navigation under way until it has ended, with so little time that its clock does not show it.
 
         How many slices that takes depends on the machine. Requests stop the clock only once it has gone some 10 ms, so
-        larger slices would show on it, more of them the busier the machine is.
+        larger slices would show on it, more of them the busier the machine is. They grow only where the load may be
+        waiting for its page's clock: if nothing was heard of it for STALLED_S, or when it has taken LONG_S.
         """
         loop = asyncio.get_running_loop()
         slice_ms = LOAD_SLICE_MS
         granted_ms = 0.0
+        committed_s: float | None = None
         patience = 2  # a navigation that was only asked for may have been dropped, for its scheme say
         while self.navigating:
             left_s = deadline - loop.time()
             if left_s <= 0:
                 raise PageHungError(f"the page did not finish loading within {LOAD_DEADLINE_S:g} s")
             if self._committed:
-                self._progress.clear()
+                committed_s = committed_s or loop.time()
+                self._heard.clear()
                 await self._grant(slice_ms)
                 granted_ms += slice_ms
-                if loop.time() - self._progressed > (ANSWER_STALLED_S if self._in_flight else STALLED_S):
+                if loop.time() - self._heard_s > STALLED_S or loop.time() - committed_s > LONG_S:
                     slice_ms = min(2 * slice_ms, LONGEST_SLICE_MS)
-                elif self._in_flight and self.navigating:
-                    waiter = loop.create_task(self._progress.wait())
-                    await self._channel.within(waiter, PACE_S)
-                    waiter.cancel()
+                else:
+                    slice_ms = LOAD_SLICE_MS
+                    await self._hear()
                 if granted_ms > LEFT_OPEN_MS and self.navigating and await self._left_open():
                     self._set(navigating=False, committed=False)
             else:  # the old document keeps its time while the new one is on its way
@@ -170,6 +167,13 @@ class PageClock:
                     patience -= 1
                     if patience <= 0 and not self._begun:
                         self._set(navigating=False, committed=False)
+
+    async def _hear(self) -> None:
+        """Wait until something is heard of the load, or its end, for PACE_S at most."""
+        if self.navigating:
+            heard = asyncio.ensure_future(self._heard.wait())
+            await self._channel.within(heard, PACE_S)
+            heard.cancel()
 
     async def _left_open(self) -> bool:
         """Whether the document waits for its own script to close it (it wrote after its end): that ends no load.
@@ -243,9 +247,9 @@ class PageClock:
             waiter = asyncio.ensure_future(event.wait())
             await self._channel.until(waiter, what=what, timeout_s=timeout_s)
 
-    def _on_progress(self, _: dict[str, Any]) -> None:
-        self._progressed = asyncio.get_running_loop().time()
-        self._progress.set()
+    def _on_heard(self, _: dict[str, Any]) -> None:
+        self._heard_s = asyncio.get_running_loop().time()
+        self._heard.set()
 
     def _is_main(self, event: dict[str, Any]) -> bool:
         return bool(event["frameId"] == self._frame_id)
@@ -254,6 +258,7 @@ class PageClock:
         self._scheduled = False
         self.navigating, self._committed = navigating, committed
         self._changed.set()
+        self._heard.set()
 
     def expect_navigation(self) -> None:
         """Say that a navigation has just been asked for."""
@@ -285,8 +290,7 @@ class PageClock:
 
     def _on_committed(self, event: dict[str, Any]) -> None:
         if event["frame"]["id"] == self._frame_id:
-            self._in_flight.clear()
-            self._progressed = asyncio.get_running_loop().time()
+            self._on_heard(event)
             self._committed = self._fresh = True
             self._changed.set()
 
