@@ -28,6 +28,7 @@ tasks_app.command("check")(tasks_check)
 
 
 EASY_ACTIONS, MEDIUM_ACTIONS = 3, 7
+ROOMY_COLUMNS = 96  # room for whole ids and applications
 DESCRIBED_COLUMNS = 110  # of a terminal: on a narrower one descriptions would be a word wide
 
 
@@ -72,6 +73,12 @@ class _Column:
     gives_way: bool = False
 
 
+def _name(row: dict[str, Any]) -> str:
+    """Return an id as `gymnasium.make` takes it, or on a narrow terminal without its namespace, as every command does."""
+    name = str(row["id"])
+    return name if stdout().width >= ROOMY_COLUMNS else name.removeprefix("milepost/")
+
+
 def _length(row: dict[str, Any]) -> str:
     return f"{row['oracle_actions']} {row['level']}" if row["level"] else "?"
 
@@ -81,9 +88,9 @@ def _seconds(row: dict[str, Any]) -> str:
 
 
 _LISTED = (
-    _Column("task", lambda row: str(row["id"]).removeprefix("milepost/")),
+    _Column("task", _name),
     _Column("family", lambda row: str(row["family"])),
-    _Column("app", lambda row: str(row["app"]), from_width=96),
+    _Column("app", lambda row: str(row["app"]), from_width=ROOMY_COLUMNS),
     _Column("instances", lambda row: _rough(row["instances"]), number=True),
     _Column("milestones", lambda row: str(row["milestones"]), number=True),
     _Column("length", _length, number=True),
@@ -96,7 +103,7 @@ def _rough(count: int) -> str:
     """Return a number of instances as people compare them: exact up to 9,999."""
     if count >= 10**9:
         return "> 1 bn"
-    if count >= 10**6:
+    if count >= 999_500:
         return f"{count / 10**6:.0f} M"
     return f"{count / 1000:.0f} k" if count >= 10**4 else f"{count:,}"
 

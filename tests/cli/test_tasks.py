@@ -36,6 +36,17 @@ def test_list_for_people_names_every_task(milepost: Run):
 SUITE = "name: pair\ntasks: [expense-form, report-download]\nheld_out: [mail-attach]\n"
 
 
+def test_list_gives_a_task_a_line_on_a_terminal_of_80_columns(milepost: Run):
+    lines = milepost("tasks", "list", "--suite", "core", COLUMNS="80").out.splitlines()
+    assert len(lines) == 1 + 72
+    assert max(map(len, lines)) <= 80
+    assert all(heading in lines[0] for heading in ("task", "family", "instances", "milestones", "length", "oracle"))
+    assert [line.split()[2:] for line in lines if line.startswith("claim-largest-v0")] == [
+        ["8,001", "5", "6", "medium", f"{bundled_times()['milepost/claim-largest-v0']:.1f}", "s"]
+    ]
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in line for line in lines)
+
+
 def test_list_and_check_take_a_suite_or_a_part_of_it(milepost: Run, tmp_path: Path):
     path = tmp_path / "pair.yaml"
     path.write_text(SUITE, encoding="utf-8")
