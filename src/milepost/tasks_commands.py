@@ -74,7 +74,7 @@ class _Column:
 
 
 def _name(row: dict[str, Any]) -> str:
-    """Return an id as `gymnasium.make` takes it, or on a narrow terminal without its namespace, as every command does."""
+    """Return an id as `gymnasium.make` takes it; on a narrow terminal as every command does, without its namespace."""
     name = str(row["id"])
     return name if stdout().width >= ROOMY_COLUMNS else name.removeprefix("milepost/")
 
