@@ -5,8 +5,8 @@
 Each seed of each registered task is played by its oracle, by its near misses and by a random agent, and everything that
 comes back is hashed: all kinds of observation (pictures and boxes too), reward, milestones and their evidence. Three
 processes do so: one undisturbed, one that thinks for up to `--delay` seconds of real time before every action, and one
-while both cores are kept busy by others. The run passes, and exits with 0, if all three hash to the same. It can be
-done in parts: `--tasks` and `--first-seed` name one.
+while both cores are kept busy by others. The run passes, and exits with 0, if all three hash to the same and no episode
+was lost to the machine. It can be done in parts: `--tasks` and `--first-seed` name one.
 """
 
 import argparse
@@ -71,7 +71,9 @@ async def play(task, seed, name, delay_s, pause):
                 action = actions[step]
             observation, reward, terminated, truncated, info = await env.astep(action)
             if info["failure"] is not None:
-                raise RuntimeError(f"{task.name}, seed {seed}, {name}: {info['failure_message']}")
+                message = f"{task.name}, seed {seed}, {name}, {action}: {info['failure_message']}"
+                print(message, file=sys.stderr, flush=True)
+                return [*hashes, {"failure": message}]
             hashes.append(digest(observation, reward, info))
             if terminated or truncated:
                 break
@@ -162,7 +164,9 @@ def main():
             print(f"{kind}: {len(found[kind])} episodes in {time.perf_counter() - began:.0f} s", flush=True)
     first = found[WORKERS[0]]
     wrong = {kind: differences(first, found[kind]) for kind in WORKERS[1:]}
+    failures = [h[-1]["failure"] for episodes in found.values() for h in episodes.values() if "failure" in h[-1]]
     steps = sum(map(len, first.values()))
+    print("".join(f"the machine failed: {failure}\n" for failure in failures), end="")
     for kind, episodes in wrong.items():
         print(f"{kind}: {len(episodes)} of {len(first)} episodes differ ({steps} observations)")
         print("".join(f"    {episode}\n" for episode in episodes[:20]), end="")
@@ -174,8 +178,8 @@ def main():
             "episodes": len(first),
             "observations": steps,
         }
-        options.json.write_text(json.dumps(report | {"different": wrong}, indent=2) + "\n")
-    good = first and not any(wrong.values())
+        options.json.write_text(json.dumps(report | {"different": wrong, "failures": failures}, indent=2) + "\n")
+    good = first and not failures and not any(wrong.values())
     print("passed" if good else "FAILED")
     sys.exit(0 if good else 1)
 

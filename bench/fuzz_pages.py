@@ -29,7 +29,7 @@ from milepost.sandbox.app_server import App
 from milepost.sandbox.browser_thread import BrowserThread
 from milepost.sandbox.errors import FailureKind, SandboxError
 
-KINDS = ("text", "html", "boxes", "tabs", "clipboard")
+KINDS = ("text", "screenshot", "html", "boxes", "tabs", "clipboard")
 STEPS = 4
 PARTS = json.loads((Path(__file__).parent / "fuzz_page_parts.json").read_text(encoding="utf-8"))
 TAGS, TYPES, HREFS = (PARTS[name].split() for name in ("tags", "types", "hrefs"))
@@ -160,7 +160,7 @@ def action(rng, observation):
             f"drag({ref}, {other})",
             f'select({ref}, "a")',
             'type("x")',
-            f'press("{rng.choice(("Enter", "Tab", "Escape", "Control+A", "F5", "Alt+ArrowLeft"))}")',
+            f'press("{rng.choice(("Enter", "Tab", "Escape", "Control+A", "F5", "Alt+ArrowLeft", "Alt+ArrowDown"))}")',
             f"mouse_click({rng.randrange(1280)}, {rng.randrange(720)})",
             *(rng.choice(cls.examples) for cls in rng.sample(list(ACTION_TYPES.values()), 2)),
         )
@@ -169,8 +169,9 @@ def action(rng, observation):
 
 def complaints(env, observation, info, may_loop):
     """Return what is wrong with what a call returned."""
-    if not env.observation_space.contains(observation):
-        yield "the observation is not in its space"
+    for name, space in env.observation_space.items():
+        if not space.contains(observation[name]):
+            yield f"{name} is not in its space: {getattr(observation[name], 'shape', repr(observation[name])[:200])}"
     error = observation["last_action_error"]
     if len(error.splitlines()) > 1 or (error and not error.strip()):
         yield f"the refusal is no line of words: {error!r}"

@@ -12,6 +12,7 @@ import base64
 
 from .channel import Channel
 from .errors import PageHungError, SandboxError
+from .snapshot import VIEWPORT
 
 FRAME_DEADLINE_S = 5.0
 KILL_DEADLINE_S = 2.0
@@ -40,11 +41,17 @@ class Frames:
         await self._frame(noDisplayUpdates=True)
 
     async def picture(self) -> bytes:
-        """Run one frame and return the viewport as PNG; raises like `draw`."""
+        """Run one frame and return the viewport as PNG.
+
+        Raises:
+            SandboxError: there is no picture, or its size is not VIEWPORT's. Otherwise as `draw`.
+        """
         for _ in range(2):  # the first frame of a document may have nothing to show yet
             answer = await self._frame(screenshot={"format": "png", "optimizeForSpeed": True})
             if "screenshotData" in answer:
-                return base64.b64decode(str(answer["screenshotData"]))
+                png = base64.b64decode(str(answer["screenshotData"]))
+                _expect_size(png)
+                return png
         raise SandboxError("the browser drew a frame without a picture")
 
     async def _frame(self, **parameters: object) -> dict[str, object]:
@@ -60,6 +67,13 @@ class Frames:
         crash = self._channel.start("Page.crash")
         await asyncio.wait((crash, self._channel.dead), timeout=KILL_DEADLINE_S)
         self._channel.kill("the page's process was ended: a frame of it did not end")
+
+
+def _expect_size(png: bytes) -> None:
+    """Refuse the picture of a window that has come to another size: the page is not used again."""
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # where PNG has them
+    if (width, height) != VIEWPORT:
+        raise SandboxError(f"the page's window is {width} x {height} pixels now, not {VIEWPORT[0]} x {VIEWPORT[1]}")
 
 
 __all__ = ["Frames"]

@@ -4,6 +4,7 @@ const walkPage = (cap) => {
   const out = [];
   const unnumbered = []; // what an agent cannot act on and used to stay unseen takes its number last
   const inner = [];
+  const shadows = [];
   const stack = [];
   let omitted = 0;
   let visits = 0;
@@ -34,7 +35,9 @@ const walkPage = (cap) => {
   // quiet: plain text here is already part of a reported name; controls: only what can be acted on is reported
   const descend = (el, depth, from, quiet = from.quiet, controls = from.controls, flushes = false, frame = from.frame) => {
     const list = partsOf(el, tagOf(el));
-    const child = list ? null : firstOf(shadowOf(el) || el);
+    const shadow = shadowOf(el);
+    if (shadow) shadows.push(shadow);
+    const child = list ? null : firstOf(shadow || el);
     stack.push({ list, at: 0, child, depth, frame, quiet, controls, flushes });
   };
   const addText = (node, at) => {
@@ -139,6 +142,7 @@ const walkPage = (cap) => {
   flush();
   if (visits > MOST_NODES) omitted++;
   for (const [row, node] of unnumbered) row[0] = refOf(node);
+  closePickers([document, ...shadows]);
   return { elements: out, omitted, frames: inner };
 };
 const isNamedByAuthor = (el) => hasAttr(el, "aria-label") || hasAttr(el, "aria-labelledby");

@@ -1,7 +1,8 @@
 """The script of the isolated world, put together from its parts.
 
 It runs in every document before any script of the page. The page's own world sees neither it, nor its globals, nor the
-binding that it reports to, and it writes nothing to the DOM. What the host may call, on `milepostPage`:
+binding that it reports to, and it writes nothing to the DOM (page_pickers.js names its one exception). What the host
+may call, on `milepostPage`:
 
     look(cap)            the accessible elements, as one JSON-ready object (see below)
     html(limit)          the document's pruned HTML, at most `limit` characters
@@ -38,6 +39,7 @@ PARTS = (
     "page_names.js",
     "page_states.js",
     "page_events.js",
+    "page_pickers.js",
     "page_look.js",
     "page_html.js",
     "page_acting.js",

@@ -36,8 +36,10 @@
   const stamped = (callback) => (typeof callback === "function" ? () => Reflect.apply(callback, undefined, [now() - born]) : callback);
   const onFrame = { apply: (target, self, args) => Reflect.apply(target, self, [stamped(args[0]), ...args.slice(1)]) };
   define(globalThis, "requestAnimationFrame", new Proxy(requestAnimationFrame, onFrame));
-  // A tab of ours has no opener, so no script may close it.
-  define(globalThis, "close", new Proxy(close, { apply: () => undefined }));
+  // A tab of ours has no opener, so no script may close it; and its window, whose size pictures have, is not the page's.
+  for (const name of ["close", "moveBy", "moveTo", "resizeBy", "resizeTo"]) {
+    define(globalThis, name, new Proxy(globalThis[name], { apply: () => undefined }));
+  }
 
   // sfc32, seeded with the episode's seed and the address within its origin
   let [a, b, c, d] = [seed >>> 0, Math.floor(seed / 4294967296) >>> 0, 0x9e3779b9, 1];

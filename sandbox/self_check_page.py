@@ -151,6 +151,17 @@ async def _select(kit: Kit) -> None:
     require("Huge" in await it.refused("select", "Huge", on="Size"), "the refusal does not name the option")
 
 
+@GROUP.check("a list that was clicked open is in nobody's way", "no picture is drawn while its window is open")
+async def _picker(kit: Kit) -> None:
+    it = await kit.open(
+        "<select aria-label=Size onchange='document.title = this.value'><option>Small<option>Large</select>"
+    )
+    await it.do("click", on="Size")
+    expect((await it.page.screenshot())[:4], b"\x89PNG", "the first bytes of the picture")
+    await it.do("press", "ArrowDown")
+    expect(await it.title(), "Large", "the value that a key then chose")
+
+
 @GROUP.check("keys and chords are pressed", "not everything can be clicked")
 async def _press(kit: Kit) -> None:
     it = await kit.open(
