@@ -17,7 +17,8 @@ ATTEMPTS = {
     "f.srcdoc = '<script>top.resizeTo(1, 1); resizeTo.call(top, 1, 1); parent.resizeBy(-9, -9)<\\/script>'",
     "a javascript address": "location = 'javascript:resizeTo(1,1)'",
     "after document.open": "document.open(); document.write('<p>new</p>'); resizeTo(1, 1); document.close()",
-    "after deleting ours": "delete window.resizeTo; window.resizeTo?.(1, 1); Window.prototype.resizeTo?.call(window, 1, 1)",
+    "after deleting ours": "delete window.resizeTo; window.resizeTo?.(1, 1);"
+    "Window.prototype.resizeTo?.call(window, 1, 1)",
     "fullscreen": "document.documentElement.requestFullscreen()",
     "fullscreen of a part": "document.body.firstElementChild.requestFullscreen({navigationUI: 'show'})",
     "a window of its own": "open('/', 'w', 'width=100,height=100').resizeTo(1, 1)",
