@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from ...envs.level import LEVEL_ACTIONS, LEVELS
 from .comparison import PairedScore, paired_score
 from .folder import EvaluationFolder
 from .outcome import EpisodeResult, Key, success_rate
@@ -138,6 +139,8 @@ def report_page(board: Sequence[BoardRow]) -> str:
     html: str = _template().render(
         board=board,
         families=families,
+        levels=[level for level in LEVELS if any(level in row.summary.levels for row in board)],
+        level_actions=LEVEL_ACTIONS,
         tasks=tasks,
         plot=interval_plot([(_label(policy), figure, css) for _, policy, figure, css in lines], title="Success"),
         same=all(row.common == row.summary.all.episodes - row.summary.all.undecided for row in board),

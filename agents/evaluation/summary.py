@@ -1,4 +1,4 @@
-"""What an evaluation's episodes say: by task, by family, and in all.
+"""What an evaluation's episodes say: by task, by family, by length, and in all.
 
 Rates are means over episodes, pass@k over (task, seed) clusters, and every interval is a bootstrap over those clusters
 (see `statistics`). Where all clusters agree, so that drawing them again shows no spread, success has Wilson's interval
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...envs.level import LEVELS, Level, level_of
 from ..task_scores import TaskScore, score_results, wilson_interval
 from .outcome import EpisodeResult, success_rate
 from .statistics import Interval, clustered_interval, mean_of, pass_at_k
@@ -67,10 +68,22 @@ class GroupScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The figures of an evaluation; `scores` are those of `milepost eval` since its first version, by task."""
+    """The figures of an evaluation.
+
+    Attributes:
+        all: those of all episodes.
+        families: by family.
+        levels: by the length of the oracle's way (see `envs.level`): "easy", "medium", "hard", as far as there are
+            such episodes; those of tasks without an oracle are in none.
+        family_levels: the same within each family that has any.
+        tasks: by task.
+        scores: those of `milepost eval` since its first version, by task.
+    """
 
     all: GroupScore
     families: Mapping[str, GroupScore]
+    levels: Mapping[Level, GroupScore]
+    family_levels: Mapping[str, Mapping[Level, GroupScore]]
     tasks: Mapping[str, GroupScore]
     scores: Mapping[str, TaskScore]
 
@@ -79,6 +92,11 @@ class Summary:
         return {
             "all": asdict(self.all),
             "families": {name: asdict(group) for name, group in self.families.items()},
+            "levels": {name: asdict(group) for name, group in self.levels.items()},
+            "family_levels": {
+                family: {name: asdict(group) for name, group in levels.items()}
+                for family, levels in self.family_levels.items()
+            },
             "tasks": {name: asdict(group) for name, group in self.tasks.items()},
         }
 
@@ -100,9 +118,20 @@ def summarise(episodes: Iterable[EpisodeResult], milestones: Mapping[str, Mappin
     return Summary(
         all=score_group(everything, milestones),
         families={name: score_group(members, milestones) for name, members in sorted(by_family.items())},
+        levels=_by_level(everything, milestones),
+        family_levels={
+            name: levels for name, members in sorted(by_family.items()) if (levels := _by_level(members, milestones))
+        },
         tasks={name: score_group(members, milestones) for name, members in by_task.items()},
         scores={name: score_results(list(milestones.get(name, ())), members) for name, members in by_task.items()},
     )
+
+
+def _by_level(
+    episodes: Sequence[EpisodeResult], milestones: Mapping[str, Mapping[str, float]]
+) -> dict[Level, GroupScore]:
+    by_level = {level: [e for e in episodes if level_of(e.oracle_steps) == level] for level in LEVELS}
+    return {level: score_group(members, milestones) for level, members in by_level.items() if members}
 
 
 def score_group(episodes: Sequence[EpisodeResult], milestones: Mapping[str, Mapping[str, float]]) -> GroupScore:
@@ -139,7 +168,7 @@ def score_group(episodes: Sequence[EpisodeResult], milestones: Mapping[str, Mapp
 
 
 def table(summary: Summary) -> tuple[list[str], list[list[Any]]]:
-    """Return the figures as a table: its columns, and a row for all, each family and each task."""
+    """Return the figures as a table: its columns, and a row for all, each family, length and task."""
     ks = list(summary.all.pass_at)
     figures = ["success", *(f"pass@{k}" for k in ks), "reward_fraction", "milestone_rate", "efficiency"]
     means = ["mean_reward", "mean_steps", "mean_prompt_tokens", "mean_completion_tokens", "mean_duration_s"]
@@ -147,6 +176,12 @@ def table(summary: Summary) -> tuple[list[str], list[list[Any]]]:
     columns += [f"{name}{end}" for name in figures for end in ("", "_low", "_high")] + means
     groups = [("all", "all", summary.all)]
     groups += [("family", name, group) for name, group in summary.families.items()]
+    groups += [("length", name, group) for name, group in summary.levels.items()]
+    groups += [
+        ("family and length", f"{family} {name}", group)
+        for family, levels in summary.family_levels.items()
+        for name, group in levels.items()
+    ]
     groups += [("task", name, group) for name, group in summary.tasks.items()]
     return columns, [_row(level, name, group, ks, means) for level, name, group in groups]
 

@@ -9,8 +9,9 @@ A suite file is YAML:
     files: [my_tasks/*.yaml]                    # where tasks of your own are, seen from this file
 
 Wherever a command or a configuration takes the name of a task it takes that of a suite: `core` is all of it,
-`core:train` its `tasks`, `core:held_out` the rest. The other split, by seed, holds for every task: evaluation draws
-its seeds where training never does (`milepost.agents.evaluate.HELD_OUT_SEED`).
+`core:train` its `tasks`, `core:held_out` the rest; `core:mail` and `core:mail:held_out` are the same of one family.
+The other split, by seed, holds for every task: evaluation draws its seeds where training never does
+(`milepost.agents.evaluate.HELD_OUT_SEED`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from ...sandbox.errors import TaskError
 from ..miniwob.pages import miniwob_task_names
-from ..registration import TASK_FILES, register_tasks, resolve_id
+from ..registration import TASK_FILES, register_tasks, resolve_id, task_for
 from ..task_file import Document, matching_files, read_documents
 
 BUNDLED_SUITES = Path(__file__).parent
@@ -164,9 +165,9 @@ def expand(names: Iterable[str], *, bare: Split = Split.ALL) -> tuple[str, ...]:
     """Return the ids of tasks and of suites' tasks, each once, in order of first mention.
 
     Args:
-        names: names or ids of registered tasks, and of suites: "core", "core:train", "core:held_out"; or files of tasks
-            or of one suite, which are registered.
-        bare: the part that a suite's name without a colon stands for.
+        names: names or ids of registered tasks, and of suites: "core", "core:train", "core:held_out", "core:mail",
+            "core:mail:held_out"; or files of tasks or of one suite, which are registered.
+        bare: the part that is meant where neither `train` nor `held_out` is said.
 
     Raises:
         TaskError: a name is neither a task's nor a suite's; the message names close ones of both.
@@ -179,11 +180,9 @@ def _ids_of(name: str, bare: Split) -> tuple[str, ...]:
         if not name.endswith(".py") and is_suite_file(name):
             return load_suite(name).ids(bare)
         return tuple(register_tasks(name))
-    base, colon, split = name.partition(":")
+    base, colon, part = name.partition(":")
     if colon or base in suite_names():
-        if split and split not in (Split.TRAIN, Split.HELD_OUT):
-            raise TaskError(f"expected {base}:train or {base}:held_out, got {name!r}; for all its tasks write {base!r}")
-        return load_suite(base).ids(Split(split or bare))
+        return _part_of(load_suite(base), part, bare) if part else load_suite(base).ids(bare)
     try:
         return (resolve_id(name),)
     except TaskError as error:
@@ -191,6 +190,26 @@ def _ids_of(name: str, bare: Split) -> tuple[str, ...]:
         if not close:
             raise
         raise TaskError(f"{error} There is also the suite {close[0]!r}.") from error
+
+
+def _part_of(suite: Suite, part: str, bare: Split) -> tuple[str, ...]:
+    """Return the ids of a part: `train`, `held_out`, a family, or a family and one of the two after a colon."""
+    splits = (Split.TRAIN, Split.HELD_OUT)
+    if part in splits:
+        return suite.ids(part)
+    family, colon, split = part.partition(":")
+    of_family = tuple(i for i in suite.ids() if task_for(i).family == family)
+    if not of_family or (colon and split not in splits):
+        families = dict.fromkeys(task_for(i).family for i in suite.ids())
+        raise TaskError(
+            f"expected {suite.name}:train or {suite.name}:held_out, got '{suite.name}:{part}'; its families are "
+            f"{', '.join(f'{suite.name}:{name}' for name in families)}, and a family has the same two parts "
+            f"({suite.name}:{next(iter(families))}:train); for all its tasks write {suite.name!r}"
+        )
+    wanted = suite.ids(split or bare)
+    if not (found := tuple(i for i in of_family if i in wanted)):
+        raise TaskError(f"the suite {suite.name!r} has no task of the family {family!r} in {split or bare}")
+    return found
 
 
 def _register_bundled() -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 SuiteName = Annotated[
     str | None,
-    typer.Option(metavar="SUITE", help="Only those of a suite: its name, NAME:train, NAME:held_out, or a suite file."),
+    typer.Option(
+        metavar="SUITE",
+        help="Only those of a suite: its name, NAME:train, NAME:held_out, NAME:FAMILY, or a suite file.",
+    ),
 ]
 """The option that takes a suite."""
 

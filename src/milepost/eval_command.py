@@ -224,7 +224,7 @@ def _document(
     document, figures = result.to_json(), summary.to_json()
     document["tasks"] = {name: figures["tasks"][name] | scores for name, scores in document["tasks"].items()}
     document |= {"folder": str(folder.path), "samples": folder.settings["samples"]}
-    document |= {"all": figures["all"], "families": figures["families"]}
+    document |= {name: figures[name] for name in ("all", "families", "levels", "family_levels")}
     return document if comparison is None else document | {"comparison": comparison.to_json()}
 
 

@@ -44,14 +44,15 @@ def show_scores(result: EvaluationResult, console: Console) -> None:
 
 
 def show_figures(summary: Summary, console: Console) -> None:
-    """Print the figures by family and in all: rates with intervals, pass@k, efficiency, tokens."""
+    """Print the figures by family, by length and in all: rates with intervals, pass@k, efficiency, tokens."""
     ks = [k for k in summary.all.pass_at if k != "1"]
     tokens = summary.all.mean_completion_tokens is not None
-    columns = ["family", "episodes", "success", "95 % interval", *(f"pass@{k}" for k in ks), "reward", "milestones"]
+    columns = ["", "episodes", "success", "95 % interval", *(f"pass@{k}" for k in ks), "reward", "milestones"]
     columns += ["efficiency", "steps", *(["tokens"] if tokens else [])]
     table = _table(columns)
     groups = list(summary.families.items()) if len(summary.families) > 1 else []
-    for name, group in [*groups, ("all", summary.all)]:
+    lengths = list(summary.levels.items()) if len(summary.levels) > 1 else []
+    for name, group in [*groups, *lengths, ("all", summary.all)]:
         row = [name, str(group.episodes), as_percent(group.success.value, digits=1), _interval(group.success)]
         row += [as_percent(group.pass_at[k].value, digits=1) if k in group.pass_at else "" for k in ks]
         row += [as_percent(group.reward_fraction.value), as_percent(group.milestone_rate.value)]

@@ -27,7 +27,6 @@ tasks_app.command("lock")(tasks_lock)
 tasks_app.command("check")(tasks_check)
 
 
-EASY_ACTIONS, MEDIUM_ACTIONS = 3, 7
 ROOMY_COLUMNS = 96  # room for whole ids and applications
 DESCRIBED_COLUMNS = 110  # of a terminal: on a narrower one descriptions would be a word wide
 
@@ -109,6 +108,7 @@ def _rough(count: int) -> str:
 
 
 def _task_row(task_id: str, task: Task) -> dict[str, Any]:
+    from .envs.level import level_of
     from .envs.suites.oracle_times import bundled_times
 
     return {
@@ -119,17 +119,10 @@ def _task_row(task_id: str, task: Task) -> dict[str, Any]:
         "instances": task.instance_count,
         "milestones": len(task.milestones),
         "oracle_actions": len(task.oracle),
-        "level": _level(len(task.oracle)),
+        "level": level_of(len(task.oracle)),
         "oracle_seconds": bundled_times().get(task_id),
         "max_steps": task.max_steps,
     }
-
-
-def _level(actions: int) -> str | None:
-    """Return how hard a task is, by the actions of its oracle; None if it has none, as the MiniWoB++ pages."""
-    if not actions:
-        return None
-    return "easy" if actions <= EASY_ACTIONS else "medium" if actions <= MEDIUM_ACTIONS else "hard"
 
 
 @tasks_app.command("show")

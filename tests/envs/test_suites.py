@@ -7,7 +7,7 @@ import pytest
 
 import milepost
 from milepost.envs import suites
-from milepost.envs.registration import isolated_registry, registered_ids
+from milepost.envs.registration import isolated_registry, registered_ids, task_for
 from milepost.envs.suites import Split, Suite, expand, is_suite_file, load_suite, register_lazy_suite, register_suite
 from milepost.errors import TaskError
 
@@ -124,6 +124,25 @@ def test_an_unknown_suite_or_part_names_what_there_is():
         expand(["nobody:train"])
     with pytest.raises(TaskError, match="There is also the suite 'pair'"):
         expand(["paair"])
+
+
+def test_a_family_of_a_suite_is_a_part_of_it_and_has_its_two_splits():
+    mail = expand(["core:mail"])
+    assert len(mail) == 12
+    assert {task_for(task_id).family for task_id in mail} == {"mail"}
+    assert expand(["core:mail:train"]) + expand(["core:mail:held_out"]) == mail
+    assert expand(["core:mail"], bare=Split.TRAIN) == expand(["core:mail:train"])
+    assert set(expand(["core:mail:held_out"])) <= set(expand(["core:held_out"]))
+
+
+def test_an_unknown_family_names_those_there_are():
+    with pytest.raises(TaskError, match="got 'core:mial'; its families are core:files, core:form, core:mail, "):
+        expand(["core:mial"])
+    with pytest.raises(TaskError, match="got 'core:mail:test'"):
+        expand(["core:mail:test"])
+    register_suite(Suite(name="odd", tasks=("expense-form",), held_out=("search-open",)))
+    with pytest.raises(TaskError, match="the suite 'odd' has no task of the family 'form' in held_out"):
+        expand(["odd:form:held_out"])
 
 
 def test_task_files_and_suite_files_are_told_apart(tmp_path: Path):

@@ -77,15 +77,45 @@ def test_one_rate_everywhere_to_the_last_digit():
     assert summary.tasks["milepost/a-v0"].success.value == summary.scores["milepost/a-v0"].success_rate == 3 / 7
 
 
+def test_figures_by_length_are_those_of_the_oracles_ways():
+    steps = {3: True, 4: False, 7: True, 8: False, 15: False, None: True}
+    episodes = [episode("a", s, success=good, oracle_steps=n) for s, (n, good) in enumerate(steps.items())]
+    summary = summarise([*episodes, episode("b", 9, oracle_steps=1, success=False)], MILESTONES)
+    found = {level: (group.successes, group.episodes) for level, group in summary.levels.items()}
+    assert found == {"easy": (1, 2), "medium": (1, 2), "hard": (0, 2)}
+    assert list(summary.levels) == ["easy", "medium", "hard"]
+    of_form = {level: (group.successes, group.episodes) for level, group in summary.family_levels["form"].items()}
+    assert of_form == {"easy": (1, 1), "medium": (1, 2), "hard": (0, 2)}
+    assert list(summary.family_levels["mail"]) == ["easy"]
+    assert summary.to_json()["family_levels"]["mail"]["easy"]["successes"] == 0
+
+
+def test_tasks_without_an_oracle_have_no_length(tmp_path: Path):
+    summary = summarise([episode("a", s, oracle_steps=None) for s in range(3)], MILESTONES)
+    assert (summary.levels, summary.family_levels) == ({}, {})
+    folder = evaluation(tmp_path / "free", [episode("a", 1, oracle_steps=None)])
+    assert "By length" not in report_page([row_of(folder, summary_of(folder))])
+
+
+def test_the_report_has_a_table_by_length(tmp_path: Path):
+    folder = evaluation(tmp_path / "one", [episode("a", 1, oracle_steps=2), episode("b", 1, oracle_steps=9)])
+    text = _Page(report_page([row_of(folder, summary_of(folder))])).text
+    assert "By length" in text
+    assert "1 to 3 actions" in text
+    assert "4 to 7 actions" not in text, "no column for what was not played"
+
+
 def test_the_table_has_a_row_for_each():
     columns, rows = table(summarise(EPISODES, MILESTONES))
     assert [row[:2] for row in rows] == [
-        ["all", "all"], ["family", "form"], ["family", "mail"], ["task", "milepost/a-v0"], ["task", "milepost/b-v0"],
+        ["all", "all"], ["family", "form"], ["family", "mail"], ["length", "medium"],
+        ["family and length", "form medium"], ["family and length", "mail medium"],
+        ["task", "milepost/a-v0"], ["task", "milepost/b-v0"],
     ]  # fmt: skip
     lines = as_csv(columns, rows).splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 9
     assert len({line.count(",") for line in lines}) == 1
-    assert lines[5].split(",")[columns.index("efficiency")] == ""
+    assert lines[8].split(",")[columns.index("efficiency")] == ""
 
 
 def test_pairs_by_hand():
