@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from milepost.envs.suites import Split, expand
-from milepost.trainers.config import load_config, load_settings
+from milepost.trainers.config import GRPOConfig, load_config, load_settings
 from milepost.trainers.offline_config import SFTConfig
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +26,7 @@ def test_every_stage_is_read_and_learns_nothing_that_is_held_out(recipe: Path):
     unseen = set(expand([plan["measure"]["parts"]["unseen"]]))
     for stage in plan["stages"].values():
         path = ROOT / stage["config"]
+        config: GRPOConfig | SFTConfig
         if stage["trainer"] == "sft":
             config = load_settings(path, stage["set"], SFTConfig, kind="SFT", example="examples/core/sft.yaml")
         else:
