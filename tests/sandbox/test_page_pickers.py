@@ -140,3 +140,13 @@ def test_a_list_that_the_page_draws_itself_stays_open(computer):
     it.look()
     assert is_open(it)
     it.run(it.page.screenshot())
+
+
+@pytest.mark.parametrize("event", ["click", "focusin", "mousedown"])
+def test_a_field_is_filled_although_the_page_opens_a_picker_meanwhile(computer, event):
+    opens = f"<script>addEventListener('{event}', () => {{ list.showPicker(); heard.push('opened') }})</script>"
+    it = computer(FIELDS + "<input aria-label=Name>" + opens)
+    it.act("fill", "Name", "Ada")
+    assert "opened" in it.script("heard.join()")
+    assert it.element("Name").value == "Ada"
+    it.run(it.page.screenshot())
