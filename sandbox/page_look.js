@@ -142,8 +142,7 @@ const walkPage = (cap) => {
   flush();
   if (visits > MOST_NODES) omitted++;
   for (const [row, node] of unnumbered) row[0] = refOf(node);
-  closePickers([document, ...shadows]);
-  return { elements: out, omitted, frames: inner };
+  return { elements: out, omitted, frames: inner, shadows };
 };
 const isNamedByAuthor = (el) => hasAttr(el, "aria-label") || hasAttr(el, "aria-labelledby");
 const namesItsSet = (legend) => {
@@ -156,7 +155,8 @@ const isWide = (el, name) => name.length >= NAME_CHARS / 2
   || [...queryIn(el, "h1,h2,h3,h4,h5,h6,table,li,form,p+p")].slice(0, 8).some(isShown);
 const look = (cap) => {
   listen(window);
-  const seen = walkPage(cap);
+  const { shadows, ...seen } = walkPage(cap);
+  closePickers([document, ...shadows]);
   const focused = focusedNode();
   return { url: location.href, title: squeeze(titleOf(document)), focused: focused && refOf(focused), ...seen, now: Date.now() };
 };

@@ -1,6 +1,7 @@
 // Lists and calendars that a field opens: windows of the browser's own, outside the page. No picture is drawn while one
 // is open, and it would take the next keys and clicks. So each is closed before the page is looked at, unheard by the
-// page: a field that is given another box loses its picker. The other box is of the same size and lasts for this task.
+// page: a field that is given another box loses its picker. That box lasts for this task, and is of the same size unless
+// the page lays its field out in a rare way.
 const PICKERS = CSS.supports("selector(:open)") ? "select:open,input:open" : null;
 const SAME_BOX = { "inline-block": "inline-flex", "inline-flex": "inline-block", block: "flex", flex: "block" };
 const animate = method(Element, "animate");
