@@ -43,7 +43,8 @@ then as the beginning and then as a part of a name. Two equally good elements ar
 the calls that would have worked, with `role=` and `nth=`. A number is an element's reference, as in `[12]`.
 
 A click on a list of options, a date or a colour opens no window: what the browser would lay over the page is closed
-before the page is looked at, and the field keeps the focus. `select` and `fill` set such fields, and so do keys.
+before the page is looked at, and the field keeps the focus. `select` and `fill` set such fields; arrow keys choose in a
+list.
 
 What cannot be done is told in `observation["last_action_error"]`, costs a step and ends nothing.
 
