@@ -14,9 +14,10 @@ FOLDER/recipe.yaml names the stages, each of which goes on from the one before, 
       parts: {seen: "core:mail:train", unseen: "core:mail:held_out"}
 
 Everything is run by ordinary `milepost train` and `milepost eval`, one after the other; what is finished is not run
-again, and what was cut short goes on. FOLDER/result.json then holds the commands, commit, versions, wall times, and
-success before and after, with intervals, by level and by task, beside the reward that was trained on; FOLDER/NAME.jsonl
-is the log of a stage. `--collect` runs nothing and writes what there is.
+again (to begin anew after a change of settings, remove its folder), and what was cut short goes on. FOLDER/result.json
+then holds of each seed the commands, each run's own settings and versions (commit included), wall times beside the
+budget, and success before and after, with intervals, by level and by task, beside the share of the rules' reward;
+FOLDER/STAGE-SEED.jsonl is the log of a stage. `--collect` runs nothing and writes what there is.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from typing import Any
 import yaml
 from learning_curves import command, run_arm
 
+from milepost.envs.level import LEVELS
 from milepost.trainers.run_folder import RunFolder
 
 FIGURES = ("success", "reward_fraction", "milestone_rate", "efficiency")
@@ -98,8 +100,9 @@ class Recipe:
                 run = RunFolder.open(self.out / name)
                 found["stages"][name] = {
                     "command": " ".join(["milepost", *command(stage, [*settings, f"run={self.out / name}"])[3:]]),
-                    "wall_s": run.wall_s, "versions": run.read_json("versions.json"),
+                    "wall_s": run.wall_s, "settings": run.config, "versions": run.read_json("versions.json"),
                 }  # fmt: skip
+        found["minutes"] = sum(stage["wall_s"] for stage in found["stages"].values()) / 60
         for name, parts in self.evaluations().items():
             for part, line in parts.items():
                 summary = self.out / f"eval-{name}-{part}" / "summary.json"
@@ -137,10 +140,12 @@ def told(recipe: Recipe, results: dict[str, Any]) -> str:
                 shown = [f"all {statistics.mean(f['all']['success'][0] for f in found):.1%}"]
                 shown += [
                     f"{level} {statistics.mean(f['levels'][level]['success'][0] for f in found):.1%}"
-                    for level in ("easy", "medium", "hard")
+                    for level in LEVELS
                     if level in levels
                 ]
                 lines.append(f"  {name}: {', '.join(shown)} ({len(found)} seeds)")
+    minutes = ", ".join(f"{result['minutes']:.0f}" for result in results.values())
+    lines.append(f"minutes of training: {minutes} (budget {recipe.plan['minutes']})")
     return "\n".join(lines)
 
 
@@ -161,7 +166,7 @@ def main() -> None:
         results[str(seed)] = recipe.result()
         recipe.copy_logs()
         document = {
-            "recipe": recipe.plan, "command": f"python bench/recipe.py {asked.folder} --seeds {seed}",
+            "recipe": recipe.plan, "command": f"python bench/recipe.py {asked.folder} --seeds {' '.join(results)}",
             "machine": {"platform": platform.platform(), "processor": _processor()}, "seeds": results,
         }  # fmt: skip
         (asked.folder / "result.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

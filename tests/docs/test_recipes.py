@@ -45,6 +45,7 @@ def test_a_committed_result_says_how_it_was_come_by(recipe: Path):
         for stage in run["stages"].values():
             assert stage["command"].startswith("milepost train ")
             assert stage["wall_s"] > 0
+            assert stage["settings"]["tasks"]
             assert stage["versions"]["git_commit"]
         for parts in run["measured"].values():
             for part in parts.values():
